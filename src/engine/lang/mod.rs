@@ -1,0 +1,3 @@
+//! The condition language: text → tree.
+
+pub mod ast;

@@ -1,0 +1,101 @@
+//! An open descriptor as the rules see it; filled by `enrich`, read by `fields`.
+
+use std::net::IpAddr;
+
+use rustc_hash::FxHashMap;
+
+use super::thread::Bytes;
+
+/// The descriptors of a process by number.
+pub type FdTable = FxHashMap<i64, Fd>;
+
+/// One open descriptor.
+#[derive(Clone, Debug)]
+pub struct Fd {
+    /// What it is.
+    pub kind: FdKind,
+    /// Path, link text or what else Falco names it; for sockets the text is made from `socket`.
+    pub name: Bytes,
+    /// The path as given to the system call.
+    pub name_raw: Bytes,
+    /// Falco's open flags.
+    pub flags: u32,
+    /// Device number in Falco's form; zero: unknown.
+    pub dev: u32,
+    /// Inode; zero: unknown.
+    pub ino: u64,
+    /// Ends of a socket.
+    pub socket: Option<Socket>,
+    /// The file lies in an overlay's upper layer.
+    pub is_upper_layer: bool,
+    /// The file lies in an overlay's lower layer.
+    pub is_lower_layer: bool,
+}
+
+/// What a descriptor is. The letter and the name of each are in `fields`' table.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[allow(missing_docs, reason = "Falco's kinds of descriptor")]
+pub enum FdKind {
+    #[default]
+    Unknown,
+    File,
+    Directory,
+    Ipv4Socket,
+    Ipv6Socket,
+    /// A bound or listening IPv4 socket: only its server end exists.
+    Ipv4Server,
+    /// A bound or listening IPv6 socket: only its server end exists.
+    Ipv6Server,
+    Pipe,
+    UnixSocket,
+    Event,
+    Unsupported,
+    Signal,
+    EventPoll,
+    Inotify,
+    Timer,
+    Netlink,
+    Bpf,
+    UserFault,
+    IoUring,
+    MemFd,
+    PidFd,
+}
+
+/// What is known of a socket.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Socket {
+    /// The client's end ("source" of the tuple); for servers unused.
+    pub client: Option<(IpAddr, u16)>,
+    /// The server's end ("destination" of the tuple); of a server its own address.
+    pub server: Option<(IpAddr, u16)>,
+    /// Kernel addresses of the two ends of a unix socket.
+    pub unix_ends: (u64, u64),
+    /// Transport protocol.
+    pub protocol: Protocol,
+    /// Which end the process has; `None` for a socket that was just made.
+    pub role: Option<Role>,
+    /// After connect, accept or a successful transfer.
+    pub is_connected: bool,
+}
+
+/// Transport protocols that Falco tells apart.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Protocol {
+    #[default]
+    Unknown,
+    NotApplicable,
+    Tcp,
+    Udp,
+    Icmp,
+    Raw,
+}
+
+/// Which end of a connection a process has.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Role {
+    Client,
+    Server,
+}

@@ -1,0 +1,67 @@
+//! What is known beside the event: threads, containers, users, the host. Tables and look-ups only;
+//! `enrich` fills them from the live /proc or from a capture's own lists.
+
+use std::net::IpAddr;
+
+use rustc_hash::FxHashMap;
+
+use super::container::{Container, User};
+use super::thread::{Bytes, Thread};
+
+/// The state of the host, or of the host that a capture was taken on.
+#[derive(Debug, Default)]
+pub struct World {
+    /// Threads by tid.
+    pub threads: FxHashMap<i64, Box<Thread>>,
+    /// Containers by short id.
+    pub containers: FxHashMap<Bytes, Container>,
+    /// Users by container (empty: the host) and uid.
+    pub users: FxHashMap<Bytes, FxHashMap<u32, User>>,
+    /// Group names by container (empty: the host) and gid.
+    pub groups: FxHashMap<Bytes, FxHashMap<u32, Bytes>>,
+    /// The machine.
+    pub host: Host,
+}
+
+/// The machine that events happen on.
+#[derive(Debug, Default)]
+pub struct Host {
+    /// What `evt.hostname` is.
+    pub hostname: Vec<u8>,
+    /// Nanoseconds since the epoch; zero: unknown.
+    pub boot_ts: u64,
+    /// Addresses of its interfaces.
+    pub addresses: Vec<IpAddr>,
+    /// Time of the first event, nanoseconds since the epoch: start of `evt.reltime`.
+    pub first_event_ts: u64,
+}
+
+impl World {
+    /// The thread of that id.
+    #[must_use]
+    pub fn thread(&self, tid: i64) -> Option<&Thread> {
+        self.threads.get(&tid).map(Box::as_ref)
+    }
+
+    /// The main thread of a thread's process.
+    #[must_use]
+    pub fn main_thread<'a>(&'a self, thread: &'a Thread) -> Option<&'a Thread> {
+        if thread.is_main() { Some(thread) } else { self.thread(thread.pid) }
+    }
+
+    /// The main thread of the parent process.
+    #[must_use]
+    pub fn parent(&self, thread: &Thread) -> Option<&Thread> {
+        self.main_thread(self.thread(thread.ptid)?)
+    }
+
+    /// The ancestors from the parent upwards; a loop in the table ends it.
+    pub fn ancestors<'a>(&'a self, thread: &'a Thread) -> impl Iterator<Item = &'a Thread> {
+        const MAX_DEPTH: usize = 1024;
+        std::iter::successors(self.main_thread(thread), |child| {
+            self.parent(child).filter(|parent| parent.tid != child.tid)
+        })
+        .skip(1)
+        .take(MAX_DEPTH)
+    }
+}

@@ -1,0 +1,3 @@
+//! The `eyas` program: arguments in, an exit code out. Everything else is in the library.
+
+fn main() {}

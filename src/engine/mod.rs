@@ -1,7 +1,12 @@
 //! Rules: from text to matches. Pure: no files, no clock, no threads, no log line.
 //!
 //! `lang` turns a condition's text into a tree, `load` turns rules files into resolved rules,
-//! `compile` turns their trees into one program that all rules share, `evaluate` runs it on one
-//! event.
+//! `compile` types their conditions, `ruleset` turns all of them into one program that all rules
+//! share and evaluates it on one event, `output` is the format of an alert's text.
 
+pub mod compile;
+pub mod event_set;
 pub mod lang;
+pub mod output;
+pub mod rule;
+pub mod ruleset;

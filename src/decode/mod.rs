@@ -1,3 +1,63 @@
 //! Bytes → typed records. No I/O, no clock, no panic; everything here has a fuzz target.
 
 pub mod reader;
+
+/// What a live source saw, decoded, still in the source's buffer. No look-ups yet.
+#[derive(Clone, Copy, Debug)]
+pub enum Record<'a> {
+    /// Something that a process did to itself or to others, from the proc connector.
+    Process(ProcessRecord),
+    /// An access to a file, from a fanotify notification group.
+    File(FileRecord<'a>),
+}
+
+/// One `struct proc_event` of the proc connector.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ProcessRecord {
+    /// Nanoseconds since boot (`CLOCK_MONOTONIC` on 3.10, see `linux/cn_proc.h`).
+    pub timestamp_ns: u64,
+    /// The CPU that counted it.
+    pub cpu: u32,
+    /// The thread that it is about; of a fork, the child.
+    pub tid: i32,
+    /// Its thread group.
+    pub pid: i32,
+    /// What happened.
+    pub what: ProcessChange,
+}
+
+/// What the proc connector tells of a process.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[allow(missing_docs, reason = "names of `struct proc_event`")]
+pub enum ProcessChange {
+    /// A new thread or process (`tid != pid`: a thread).
+    Fork { parent_tid: i32, parent_pid: i32 },
+    Exec,
+    /// `wait_status` as wait(2) gives it, `signal` as sent to the parent.
+    Exit { wait_status: u32, signal: u32, parent: Option<(i32, i32)> },
+    Uid { real: u32, effective: u32 },
+    Gid { real: u32, effective: u32 },
+    Sid,
+    /// `tracer` is (tid, pid); zeros: detached.
+    Ptrace { tracer_tid: i32, tracer_pid: i32 },
+    /// The new name, NUL-padded.
+    Comm([u8; 16]),
+    CoreDump,
+}
+
+/// One fanotify event, with the path its descriptor read as.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FileRecord<'a> {
+    /// `FAN_OPEN`, `FAN_CLOSE_WRITE` …: a merged event has several.
+    pub mask: u64,
+    /// Thread group that caused it.
+    pub pid: i32,
+    /// Text of the descriptor's link in /proc/self/fd, ` (deleted)` not yet taken off.
+    pub path: &'a [u8],
+    /// Device of the file, as `st_dev`.
+    pub dev: u64,
+    /// Inode of the file.
+    pub ino: u64,
+    /// `CLOCK_REALTIME` nanoseconds at which it was read from the group.
+    pub read_at_ns: u64,
+}

@@ -16,5 +16,6 @@ pub mod decode;
 
 pub mod event;
 
+pub mod cli;
 pub mod engine;
 pub mod fields;

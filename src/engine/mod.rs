@@ -5,8 +5,11 @@
 //! share and evaluates it on one event, `output` is the format of an alert's text.
 
 pub mod compile;
+pub mod describe;
+pub mod diagnostic;
 pub mod event_set;
 pub mod lang;
+pub mod load;
 pub mod output;
 pub mod rule;
 pub mod ruleset;

@@ -1,0 +1,3 @@
+//! The command line: arguments in, an exit code out.
+
+pub mod validate;

@@ -91,6 +91,26 @@ pub struct Thread {
     pub nthreads: u64,
     /// It has exited and is kept for its children and late events.
     pub is_dead: bool,
+    /// A set of [`Unread`]: what could not be read before the process was gone. Such a value is
+    /// absent, not empty.
+    pub unread: u8,
+}
+
+/// Names of the bits in [`Thread::unread`].
+#[derive(Clone, Copy, Debug)]
+pub struct Unread;
+
+#[allow(missing_docs, reason = "names of the fields that they are about")]
+impl Unread {
+    pub const COMM: u8 = 1;
+    /// `exe` and `args`: both come from the command line.
+    pub const ARGS: u8 = 1 << 1;
+    pub const ENV: u8 = 1 << 2;
+    pub const EXEPATH: u8 = 1 << 3;
+    pub const CWD: u8 = 1 << 4;
+    pub const CGROUPS: u8 = 1 << 5;
+    /// Everything that an exec replaces.
+    pub const IMAGE: u8 = Self::COMM | Self::ARGS | Self::ENV | Self::EXEPATH;
 }
 
 /// Which container a process is in.
@@ -156,7 +176,14 @@ impl Thread {
             fds: Arc::default(),
             nthreads: 1,
             is_dead: false,
+            unread: 0,
         }
+    }
+
+    /// Whether all values of `set`, of [`Unread`], are known; they may still be empty.
+    #[must_use]
+    pub const fn has_read(&self, set: u8) -> bool {
+        self.unread & set == 0
     }
 
     /// Identity of its process; meaningful for main threads.

@@ -14,7 +14,8 @@ pub type FdTable = FxHashMap<i64, Fd>;
 pub struct Fd {
     /// What it is.
     pub kind: FdKind,
-    /// Path, link text or what else Falco names it; for sockets the text is made from `socket`.
+    /// Path, link text or what else Falco names it. Where it is empty, a socket's text is made from
+    /// its ends; what Falco names otherwise (`:::8443` of an IPv4 server) stands here.
     pub name: Bytes,
     /// The path as given to the system call.
     pub name_raw: Bytes,

@@ -21,7 +21,7 @@ pub use param::Param;
 pub use thread::{Bytes, InContainer, ProcessKey, Thread, Unread};
 pub use types::known;
 pub use value::Value;
-pub use world::{Host, World};
+pub use world::{Host, TimeZone, World};
 
 /// Memory for values made while one event is judged; reset between events.
 pub type Arena = bumpalo::Bump;

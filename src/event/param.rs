@@ -1,5 +1,7 @@
 //! The value of one parameter of an event, as its source told it.
 
+use super::data_type::DataType;
+
 /// A parameter's value; its type is in the event type's row.
 ///
 /// Variable-size types are [`Bytes`](Self::Bytes) in the encoding of capture files: text without
@@ -20,6 +22,13 @@ pub enum Param<'a> {
     /// A descriptor or result that is known not to be negative, but whose number isn't known
     /// (fanotify tells only opens that succeeded).
     NotNegative,
+    /// An integer of a [`DataType::Dyn`] parameter, with the alternative that the event chose.
+    Chosen {
+        /// The alternative.
+        ty: DataType,
+        /// The value; signed types sign-extended.
+        value: u64,
+    },
     /// Flags of which some bits are not known: those in `unknown` say nothing in `value`.
     Partial {
         /// The known bits.
@@ -35,7 +44,7 @@ impl<'a> Param<'a> {
     pub const fn as_i64(self) -> Option<i64> {
         match self {
             Self::Int(value) => Some(value),
-            Self::UInt(value) => Some(value.cast_signed()),
+            Self::UInt(value) | Self::Chosen { value, .. } => Some(value.cast_signed()),
             _ => None,
         }
     }
@@ -45,7 +54,7 @@ impl<'a> Param<'a> {
     pub const fn as_u64(self) -> Option<u64> {
         match self {
             Self::Int(value) => Some(value.cast_unsigned()),
-            Self::UInt(value) => Some(value),
+            Self::UInt(value) | Self::Chosen { value, .. } => Some(value),
             _ => None,
         }
     }

@@ -34,6 +34,23 @@ pub struct Host {
     pub addresses: Vec<IpAddr>,
     /// Time of the first event, nanoseconds since the epoch: start of `evt.reltime`.
     pub first_event_ts: u64,
+    /// Its time zone, for `evt.time` and its like.
+    pub time_zone: TimeZone,
+}
+
+/// How far local time is from UTC. The state of the clock is not ours: whoever builds the world
+/// says how it is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeZone {
+    /// Seconds east of UTC at a moment, given in seconds since the epoch.
+    pub offset_at: fn(i64) -> i32,
+}
+
+impl Default for TimeZone {
+    /// UTC.
+    fn default() -> Self {
+        Self { offset_at: |_| 0 }
+    }
 }
 
 impl World {

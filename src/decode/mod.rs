@@ -16,6 +16,9 @@ pub enum Record<'a> {
 pub struct ProcessRecord {
     /// Nanoseconds since boot (`CLOCK_MONOTONIC` on 3.10, see `linux/cn_proc.h`).
     pub timestamp_ns: u64,
+    /// The same moment in nanoseconds since the epoch, as the source converted it with the
+    /// clocks' difference at reading; zero straight from the decoder.
+    pub wall_ns: u64,
     /// The CPU that counted it.
     pub cpu: u32,
     /// The thread that it is about; of a fork, the child.
@@ -48,12 +51,19 @@ pub enum ProcessChange {
 /// One fanotify event, with the path its descriptor read as.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct FileRecord<'a> {
-    /// `FAN_OPEN`, `FAN_CLOSE_WRITE` …: a merged event has several.
+    /// `FAN_OPEN`, `FAN_CLOSE_WRITE` …: a merged event has several. `FAN_OPEN_EXEC` among them
+    /// (kernels that have it, 5.0): one of the opens was execve's own.
     pub mask: u64,
     /// Thread group that caused it.
     pub pid: i32,
-    /// Text of the descriptor's link in /proc/self/fd, ` (deleted)` not yet taken off.
+    /// Text of the descriptor's link in /proc/self/fd, the kernel's ` (deleted)` taken off. Empty
+    /// if it cannot be known: the file was deleted or replaced, and this kernel then shows the
+    /// name of the replacing file (as 3.10 does).
     pub path: &'a [u8],
+    /// The path leads to the file no more: it was unlinked, or replaced by rename(2).
+    pub deleted: bool,
+    /// Type and permissions of the file, as `st_mode`.
+    pub mode: u32,
     /// Device of the file, as `st_dev`.
     pub dev: u64,
     /// Inode of the file.

@@ -42,6 +42,8 @@ pub struct Check {
     pub modifier: Option<ListModifier>,
     /// With what.
     pub right: Right,
+    /// Where the right side stands.
+    pub right_at: Position,
     /// Where it stands.
     pub at: Position,
 }

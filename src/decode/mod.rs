@@ -34,15 +34,31 @@ pub struct ProcessRecord {
 #[allow(missing_docs, reason = "names of `struct proc_event`")]
 pub enum ProcessChange {
     /// A new thread or process (`tid != pid`: a thread).
-    Fork { parent_tid: i32, parent_pid: i32 },
+    Fork {
+        parent_tid: i32,
+        parent_pid: i32,
+    },
     Exec,
     /// `wait_status` as wait(2) gives it, `signal` as sent to the parent.
-    Exit { wait_status: u32, signal: u32, parent: Option<(i32, i32)> },
-    Uid { real: u32, effective: u32 },
-    Gid { real: u32, effective: u32 },
+    Exit {
+        wait_status: u32,
+        signal: u32,
+        parent: Option<(i32, i32)>,
+    },
+    Uid {
+        real: u32,
+        effective: u32,
+    },
+    Gid {
+        real: u32,
+        effective: u32,
+    },
     Sid,
     /// `tracer` is (tid, pid); zeros: detached.
-    Ptrace { tracer_tid: i32, tracer_pid: i32 },
+    Ptrace {
+        tracer_tid: i32,
+        tracer_pid: i32,
+    },
     /// The new name, NUL-padded.
     Comm([u8; 16]),
     CoreDump,

@@ -1,0 +1,87 @@
+//! What the live enrichment is told at its start, and what the loaded rules need of it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::event::EventType;
+
+/// Limits and places. The defaults fit a host that runs nothing but what its distribution ships.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many processes are kept, dead ones included.
+    pub max_processes: usize,
+    /// How many bytes their arguments, environments and paths may take together.
+    pub max_bytes: usize,
+    /// How many opens may wait for their close to learn their mode.
+    pub max_pending_opens: usize,
+    /// The root of the host's file system: where `etc/passwd` and `etc/group` are read.
+    pub host_root: PathBuf,
+    /// Where docker keeps `containers/<id>/config.v2.json`.
+    pub docker_root: PathBuf,
+    /// Where containerd keeps its running containers' bundles.
+    pub containerd_state: PathBuf,
+    /// `FAN_OPEN_EXEC` is among the bits that file records carry, so execve's own opens need not
+    /// be recognised by other signs.
+    pub has_open_exec: bool,
+    /// Records of this process (our own) are dropped.
+    pub own_pid: i32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_processes: 65_536,
+            max_bytes: 64 << 20,
+            max_pending_opens: 4096,
+            host_root: PathBuf::from("/"),
+            docker_root: PathBuf::from("/var/lib/docker"),
+            containerd_state: PathBuf::from("/run/containerd"),
+            has_open_exec: false,
+            own_pid: i32::try_from(std::process::id()).unwrap_or(-1),
+        }
+    }
+}
+
+/// Tells of a path, as the process sees it, whether the mode of its opening matters.
+pub type ModePredicate = dyn Fn(&[u8]) -> bool + Send;
+
+/// What the loaded rules need. By default: everything.
+pub struct Needs {
+    event_types: Vec<bool>,
+    mode: Box<ModePredicate>,
+}
+
+impl Needs {
+    /// Needs events of the types for which `wants` says so, and the modes of the opens for whose
+    /// path `mode` says so.
+    #[must_use]
+    pub fn new(wants: impl Fn(EventType) -> bool, mode: Box<ModePredicate>) -> Self {
+        Self { event_types: EventType::all().map(wants).collect(), mode }
+    }
+
+    /// Whether events of that type are judged at all; others are not made, only the world is
+    /// kept true by them.
+    #[must_use]
+    pub fn wants(&self, ty: EventType) -> bool {
+        self.event_types.get(ty.index()).copied().unwrap_or(true)
+    }
+
+    /// Whether the mode of an open of `path` matters.
+    #[must_use]
+    pub fn needs_mode(&self, path: &[u8]) -> bool {
+        (self.mode)(path)
+    }
+}
+
+impl Default for Needs {
+    fn default() -> Self {
+        Self::new(|_| true, Box::new(|_| true))
+    }
+}
+
+impl fmt::Debug for Needs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wanted = self.event_types.iter().filter(|&&wanted| wanted).count();
+        f.debug_struct("Needs").field("event_types", &wanted).finish_non_exhaustive()
+    }
+}

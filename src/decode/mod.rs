@@ -1,5 +1,7 @@
 //! Bytes → typed records. No I/O, no clock, no panic; everything here has a fuzz target.
 
+pub mod passwd;
+pub mod procfs;
 pub mod reader;
 
 /// What a live source saw, decoded, still in the source's buffer. No look-ups yet.

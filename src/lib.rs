@@ -12,6 +12,8 @@
 //!
 //! Modules in the order of the data flow; who may know whom is in `ARCHITECTURE.md`.
 
+pub mod sys;
+
 pub mod decode;
 
 pub mod enrich;

@@ -15,6 +15,8 @@ pub use fanotify::low_level::FAN_ONDIR;
 pub use fanotify::low_level::FAN_OPEN;
 pub use fanotify::low_level::FAN_OPEN_EXEC;
 pub use fanotify::low_level::FAN_Q_OVERFLOW;
+pub use fanotify::low_level::FAN_REPORT_FID;
+pub use fanotify::low_level::FAN_UNLIMITED_MARKS;
 pub use fanotify::low_level::FANOTIFY_METADATA_VERSION;
 
 /// `struct fanotify_event_metadata` in linux/fanotify.h, 2.6.37.

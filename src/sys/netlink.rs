@@ -38,9 +38,8 @@ impl Socket {
     pub fn bind(&self, groups: u32) -> io::Result<()> {
         let address = address(groups);
         // SAFETY: the call reads one sockaddr_nl, whose size is given, and keeps no pointer.
-        let returned = unsafe {
-            libc::bind(self.fd.as_raw_fd(), (&raw const address).cast(), address_len())
-        };
+        let returned =
+            unsafe { libc::bind(self.fd.as_raw_fd(), (&raw const address).cast(), address_len()) };
         super::check(returned).map(drop)
     }
 

@@ -6,7 +6,6 @@ pub mod passwd;
 pub mod proc_connector;
 pub mod procfs;
 pub mod reader;
-pub mod reader;
 
 /// What a live source saw, decoded, still in the source's buffer. No look-ups yet.
 #[derive(Clone, Copy, Debug)]

@@ -12,16 +12,14 @@
 //!
 //! Modules in the order of the data flow; who may know whom is in `ARCHITECTURE.md`.
 
-pub mod metrics;
-pub mod probe;
-pub mod sources;
-pub mod sys;
-
 pub mod decode;
 
 pub mod enrich;
 pub mod event;
 
 pub mod cli;
+pub mod config;
 pub mod engine;
 pub mod fields;
+pub mod log;
+pub mod service;

@@ -1,0 +1,169 @@
+//! The configuration: what the program runs with. Data only; `service` hands it on.
+//!
+//! The file's keys, their defaults and the texts of fatal values are Falco's. A scalar that can't
+//! be converted is its default, in silence, as in Falco; own keys stand under `eyas:`.
+
+pub mod keys;
+pub mod load;
+pub mod overrides;
+mod read;
+pub mod value;
+
+use std::path::PathBuf;
+
+pub use load::{Loaded, load};
+pub use overrides::OverrideError;
+
+/// The configuration can't be used; Falco's text.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// A line for stderr that comes first.
+    pub first: Option<String>,
+    /// What stands behind `Error: `.
+    pub message: String,
+}
+
+impl Error {
+    pub(crate) const fn new(message: String) -> Self {
+        Self { first: None, message }
+    }
+
+    /// A file that can't be read or parsed.
+    pub(crate) fn in_file(name: &str, reason: &str) -> Self {
+        Self {
+            first: Some(format!("Cannot read config file ({name}): {reason}")),
+            message: reason.to_owned(),
+        }
+    }
+}
+
+impl From<OverrideError> for Error {
+    fn from(error: OverrideError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+/// Where events come from.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Engine {
+    /// This kernel: whatever kind of driver the file asks for.
+    #[default]
+    Live,
+    /// A capture file.
+    Replay(PathBuf),
+}
+
+/// What is done when events were lost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[allow(missing_docs, reason = "Falco's words")]
+pub enum DropAction {
+    Ignore,
+    Log,
+    Alert,
+    Exit,
+}
+
+/// `syscall_event_drops`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drops {
+    /// In the order in which they are taken: ignore, log, alert, exit.
+    pub actions: Vec<DropAction>,
+    /// Share of lost events above which something is done, 0 to 1.
+    pub threshold: f64,
+    /// Actions per second.
+    pub rate: f64,
+    /// Actions that may follow each other at once.
+    pub max_burst: f64,
+    /// Every event counts as a loss: for tests of what follows.
+    pub simulate: bool,
+}
+
+/// One entry of `append_output`.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct AppendOutput {
+    /// `match.source`
+    pub source: Option<String>,
+    /// `match.rule`
+    pub rule: Option<String>,
+    /// `match.tags`
+    pub tags: Vec<String>,
+    /// Text behind the output.
+    pub extra_output: Option<String>,
+    /// A field under its own name (no format), or a format under a name.
+    pub extra_fields: Vec<(String, Option<String>)>,
+    /// The fields that the sources suggest.
+    pub suggested_output: bool,
+}
+
+/// One step of `rules`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Selection {
+    /// Or disable.
+    pub enable: bool,
+    /// The name or tag.
+    pub text: String,
+    /// It is a tag, exact; otherwise a name with `*`.
+    pub is_tag: bool,
+}
+
+/// Which parts of a JSON alert are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[allow(missing_docs, reason = "names of the keys")]
+pub struct JsonProperties {
+    pub output: bool,
+    pub message: bool,
+    pub output_fields: bool,
+    pub tags: bool,
+}
+
+/// What the program runs with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Files and directories, in order, as written.
+    pub rules_files: Vec<PathBuf>,
+    /// What is enabled and disabled after loading.
+    pub rules: Vec<Selection>,
+    /// Where events come from.
+    pub engine: Engine,
+    /// Rules of a lower priority are not loaded: 0 emergency … 7 debug.
+    pub priority: u8,
+    /// All matching rules alert, not only the first.
+    pub match_all: bool,
+    /// Times in ISO 8601 in UTC.
+    pub time_iso_8601: bool,
+    /// Byte buffers in base64.
+    pub buffer_base64: bool,
+    /// Alerts as JSON.
+    pub json_output: bool,
+    /// Parts of JSON alerts.
+    pub json: JsonProperties,
+    /// Additions to outputs.
+    pub append_output: Vec<AppendOutput>,
+    /// Constant entries of `output_fields`.
+    pub static_fields: Vec<(String, String)>,
+    /// Alerts are not flushed one by one.
+    pub buffered_outputs: bool,
+    /// Alerts go to stdout.
+    pub stdout_output: bool,
+    /// Most alerts that wait; 0: as many as there is room for by our own bound.
+    pub queue_capacity: usize,
+    /// Milliseconds after which a channel that doesn't take an alert is told of.
+    pub output_timeout_ms: u64,
+    /// Our log goes to stderr.
+    pub log_stderr: bool,
+    /// Our log goes to syslog.
+    pub log_syslog: bool,
+    /// 0 emergency … 7 debug.
+    pub log_level: u8,
+    /// What is done about lost events.
+    pub drops: Drops,
+    /// Most threads in the process table.
+    pub thread_table_size: usize,
+    /// `eyas.strict`: refuse to start if a kernel interface that the rules need is missing.
+    pub strict: bool,
+    /// `eyas.embedded_rules`: use the rules in the binary if no rules file exists.
+    pub embedded_rules: bool,
+    /// What to tell the user once: keys that are set and have no effect.
+    pub notes: Vec<String>,
+}

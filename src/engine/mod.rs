@@ -13,3 +13,4 @@ pub mod load;
 pub mod output;
 pub mod rule;
 pub mod ruleset;
+pub mod yaml;

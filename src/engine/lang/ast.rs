@@ -128,6 +128,88 @@ pub enum Operator {
     PMatch,
 }
 
+/// What may stand behind an operator.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Family {
+    /// Nothing.
+    Unary,
+    /// A number or a field.
+    Number,
+    /// A string or a field; with a modifier a list.
+    Text,
+    /// A list or a field.
+    List,
+}
+
+impl Operator {
+    /// Every spelling, in the order in which they are tried.
+    pub const SPELLINGS: [(&'static str, Self); 20] = [
+        ("exists", Self::Exists),
+        ("<=", Self::LessOrEqual),
+        ("<", Self::Less),
+        (">=", Self::GreaterOrEqual),
+        (">", Self::Greater),
+        ("==", Self::Equal),
+        ("=", Self::Equal),
+        ("!=", Self::NotEqual),
+        ("glob", Self::Glob),
+        ("iglob", Self::IGlob),
+        ("contains", Self::Contains),
+        ("icontains", Self::IContains),
+        ("bcontains", Self::BContains),
+        ("startswith", Self::StartsWith),
+        ("bstartswith", Self::BStartsWith),
+        ("endswith", Self::EndsWith),
+        ("regex", Self::Regex),
+        ("intersects", Self::Intersects),
+        ("in", Self::In),
+        ("pmatch", Self::PMatch),
+    ];
+
+    /// Its usual spelling.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Exists => "exists",
+            Self::LessOrEqual => "<=",
+            Self::Less => "<",
+            Self::GreaterOrEqual => ">=",
+            Self::Greater => ">",
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Glob => "glob",
+            Self::IGlob => "iglob",
+            Self::Contains => "contains",
+            Self::IContains => "icontains",
+            Self::BContains => "bcontains",
+            Self::StartsWith => "startswith",
+            Self::BStartsWith => "bstartswith",
+            Self::EndsWith => "endswith",
+            Self::Regex => "regex",
+            Self::Intersects => "intersects",
+            Self::In => "in",
+            Self::PMatch => "pmatch",
+        }
+    }
+
+    /// What may stand behind it.
+    #[must_use]
+    pub const fn family(self) -> Family {
+        match self {
+            Self::Exists => Family::Unary,
+            Self::LessOrEqual | Self::Less | Self::GreaterOrEqual | Self::Greater => Family::Number,
+            Self::Intersects | Self::In | Self::PMatch => Family::List,
+            _ => Family::Text,
+        }
+    }
+
+    /// Whether it is spelled with letters.
+    #[must_use]
+    pub fn is_word(self) -> bool {
+        self.name().starts_with(|c: char| c.is_ascii_lowercase())
+    }
+}
+
 /// How an operator applies to a list of values on the right.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(missing_docs, reason = "each variant is the modifier of that name")]
@@ -135,6 +217,21 @@ pub enum ListModifier {
     OneOf,
     AnyOf,
     AllOf,
+}
+
+impl ListModifier {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::OneOf, Self::AnyOf, Self::AllOf];
+
+    /// As rules spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OneOf => "oneof",
+            Self::AnyOf => "anyof",
+            Self::AllOf => "allof",
+        }
+    }
 }
 
 /// Functions over fields.
@@ -149,4 +246,33 @@ pub enum Transformer {
     Join,
     Concat,
     GetOpt,
+}
+
+impl Transformer {
+    /// All of them, in Falco's order.
+    pub const ALL: [Self; 8] = [
+        Self::ToLower,
+        Self::ToUpper,
+        Self::Base64,
+        Self::Basename,
+        Self::Len,
+        Self::Join,
+        Self::Concat,
+        Self::GetOpt,
+    ];
+
+    /// As rules spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ToLower => "tolower",
+            Self::ToUpper => "toupper",
+            Self::Base64 => "b64",
+            Self::Basename => "basename",
+            Self::Len => "len",
+            Self::Join => "join",
+            Self::Concat => "concat",
+            Self::GetOpt => "getopt",
+        }
+    }
 }

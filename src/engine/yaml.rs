@@ -1,0 +1,430 @@
+//! YAML documents as trees whose nodes know where they stand.
+//!
+//! Scalars keep their text: what a value means (a number, a Boolean) is the reader's business, as
+//! with Falco's YAML library, whose places and small liberties (`[a, , b]` holds a null) are
+//! reproduced here too. Places are counted from 0, offsets in bytes without a byte order mark.
+//!
+//! Bounded: nesting by [`MAX_DEPTH`], what aliases multiply by [`MAX_NODES`].
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use saphyr_parser::Event;
+use saphyr_parser::Parser;
+use saphyr_parser::ScalarStyle;
+use saphyr_parser::ScanError;
+use saphyr_parser::Span;
+
+/// Deepest nesting of sequences and maps.
+pub const MAX_DEPTH: usize = 100;
+
+/// Most nodes of a file, everything that aliases repeat counted again.
+pub const MAX_NODES: usize = 1 << 20;
+
+/// Most nulls that are put between two commas.
+const MAX_REPAIRS: usize = 16;
+
+/// A place in a file.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Mark {
+    /// From 0.
+    pub line: usize,
+    /// Bytes from the line's start.
+    pub column: usize,
+    /// Bytes from the file's start.
+    pub offset: usize,
+}
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Where it begins.
+    pub mark: Mark,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a [`Node`] is.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// Text.
+    Scalar {
+        /// Its text.
+        text: String,
+        /// It was not quoted.
+        plain: bool,
+    },
+    /// `[a, b]`.
+    Sequence(Vec<Rc<Node>>),
+    /// `{a: b}`, in the order of the file, repeated keys included.
+    Map(Vec<(Rc<Node>, Rc<Node>)>),
+}
+
+/// Why a text is no YAML.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("error at line {}, column {}: {message}", at.line + 1, at.column + 1)]
+pub struct YamlError {
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub at: Mark,
+}
+
+impl Node {
+    /// Whether it is nothing.
+    #[must_use]
+    pub const fn is_null(&self) -> bool {
+        matches!(self.kind, Kind::Null)
+    }
+
+    /// Its text, if it is a scalar.
+    #[must_use]
+    pub const fn scalar(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar { text, .. } => Some(text.as_str()),
+            _ => None,
+        }
+    }
+
+    /// Its elements, if it is a sequence.
+    #[must_use]
+    pub const fn sequence(&self) -> Option<&[Rc<Self>]> {
+        match &self.kind {
+            Kind::Sequence(items) => Some(items.as_slice()),
+            _ => None,
+        }
+    }
+
+    /// Its entries, if it is a map.
+    #[must_use]
+    pub const fn map(&self) -> Option<&[(Rc<Self>, Rc<Self>)]> {
+        match &self.kind {
+            Kind::Map(entries) => Some(entries.as_slice()),
+            _ => None,
+        }
+    }
+
+    /// The value of `key`, of the first one if it is there twice.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let entries = self.map()?;
+        entries.iter().find(|(name, _)| name.scalar() == Some(key)).map(|(_, value)| &**value)
+    }
+}
+
+/// Reads all documents of `text`.
+///
+/// # Errors
+///
+/// If it is no YAML, is nested too deeply or grows too large.
+pub fn parse(text: &str) -> Result<Vec<Rc<Node>>, YamlError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut repaired = text.to_owned();
+    let mut places = Places::new(text);
+    loop {
+        let mut builder = Builder::default();
+        let Err((error, in_sequence)) = builder.run(&repaired, &places) else {
+            return Ok(builder.documents);
+        };
+        let index = error.marker().index();
+        let byte = places.byte_in_repaired(&repaired, index);
+        let is_hole = in_sequence
+            && error.info().contains("did not find expected node content")
+            && repaired.as_bytes().get(byte) == Some(&b',');
+        if !is_hole || places.inserted.len() >= MAX_REPAIRS {
+            return Err(places.error(&error));
+        }
+        repaired.insert(byte, '~');
+        places.inserted.push(index);
+    }
+}
+
+/// From the parser's character counts to lines, columns and bytes.
+struct Places<'a> {
+    text: &'a str,
+    /// Byte offset of each line's start.
+    lines: Vec<usize>,
+    /// Byte offset of every character; empty: all are of one byte.
+    bytes: Vec<usize>,
+    /// Where characters were put in, counted in the repaired text, ascending in time.
+    inserted: Vec<usize>,
+}
+
+impl<'a> Places<'a> {
+    fn new(text: &'a str) -> Self {
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
+        let bytes = if text.is_ascii() {
+            Vec::new()
+        } else {
+            text.char_indices().map(|(at, _)| at).collect()
+        };
+        Self { text, lines: lines.collect(), bytes, inserted: Vec::new() }
+    }
+
+    /// `index` counts characters of the repaired text.
+    fn mark(&self, index: usize) -> Mark {
+        let before = self
+            .inserted
+            .iter()
+            .rev()
+            .fold(index, |index, at| if index > *at { index - 1 } else { index });
+        let offset = if self.bytes.is_empty() {
+            before.min(self.text.len())
+        } else {
+            self.bytes.get(before).copied().unwrap_or(self.text.len())
+        };
+        self.at(offset)
+    }
+
+    fn at(&self, offset: usize) -> Mark {
+        let line = self.lines.partition_point(|start| *start <= offset).saturating_sub(1);
+        let column = offset - self.lines.get(line).copied().unwrap_or_default();
+        Mark { line, column, offset }
+    }
+
+    /// The `|` or `>` between two offsets.
+    fn indicator(&self, from: usize, to: usize) -> Option<Mark> {
+        let between = self.text.as_bytes().get(from..to)?;
+        let mut previous = b' ';
+        for (index, byte) in between.iter().enumerate() {
+            if matches!(byte, b'|' | b'>') && matches!(previous, b' ' | b'\t') {
+                return Some(self.at(from + index));
+            }
+            previous = *byte;
+        }
+        None
+    }
+
+    fn byte_in_repaired(&self, repaired: &str, index: usize) -> usize {
+        if self.bytes.is_empty() {
+            return index;
+        }
+        repaired.char_indices().nth(index).map_or(repaired.len(), |(at, _)| at)
+    }
+
+    fn error(&self, error: &ScanError) -> YamlError {
+        let at = self.mark(error.marker().index());
+        if error.info().contains("tab")
+            && let Some(tab) = self.indenting_tab(at.line + 1)
+        {
+            let message = "illegal tab when looking for indentation".to_owned();
+            return YamlError { message, at: tab };
+        }
+        YamlError { message: error.info().to_owned(), at }
+    }
+
+    /// The first tab that indents a line, from line `from` on.
+    fn indenting_tab(&self, from: usize) -> Option<Mark> {
+        self.lines.iter().enumerate().skip(from).find_map(|(line, start)| {
+            let rest = self.text.get(*start..)?;
+            let column = rest.bytes().take_while(|byte| *byte == b' ').count();
+            let is_tab = rest.as_bytes().get(column) == Some(&b'\t');
+            is_tab.then_some(Mark { line, column, offset: start + column })
+        })
+    }
+}
+
+/// A sequence or map that is still open.
+struct Open {
+    anchor: usize,
+    mark: Mark,
+    /// Elements; of a map, keys and values in turn.
+    items: Vec<Rc<Node>>,
+    is_map: bool,
+    /// Nodes in it.
+    weight: usize,
+}
+
+#[derive(Default)]
+struct Builder {
+    documents: Vec<Rc<Node>>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, (Rc<Node>, usize)>,
+    total: usize,
+    /// End of the event before, in characters.
+    end: usize,
+}
+
+impl Builder {
+    /// The error, and whether it is inside a sequence.
+    fn run(&mut self, text: &str, places: &Places<'_>) -> Result<(), (ScanError, bool)> {
+        let mut parser = Parser::new_from_str(text);
+        loop {
+            let (event, span) = match parser.next_event() {
+                None => return Ok(()),
+                Some(Ok(event)) => event,
+                Some(Err(error)) => return Err((error, self.in_sequence())),
+            };
+            if matches!(event, Event::StreamEnd) {
+                return Ok(());
+            }
+            let mark = self.place(&event, span, &mut parser, places);
+            if let Err(message) = self.event(event, mark) {
+                return Err((ScanError::new_str(span.start, message), false));
+            }
+            self.end = span.end.index();
+        }
+    }
+
+    fn in_sequence(&self) -> bool {
+        self.open.last().is_some_and(|open| !open.is_map)
+    }
+
+    /// Where Falco's YAML library says that the event is.
+    fn place<T: saphyr_parser::Input>(
+        &self,
+        event: &Event<'_>,
+        span: Span,
+        parser: &mut Parser<'_, T>,
+        places: &Places<'_>,
+    ) -> Mark {
+        let mark = places.mark(span.start.index());
+        match event {
+            // A block scalar stands at its indicator.
+            Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..) => {
+                places.indicator(places.mark(self.end).offset, mark.offset).unwrap_or(mark)
+            }
+            // A value that isn't there stands where the next thing is.
+            Event::Scalar(value, ScalarStyle::Plain, ..) if value.is_empty() => match parser.peek()
+            {
+                Some(Ok((_, next))) => places.mark(next.start.index()),
+                _ => mark,
+            },
+            _ => mark,
+        }
+    }
+
+    fn event(&mut self, event: Event<'_>, mark: Mark) -> Result<(), &'static str> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain;
+                let is_null =
+                    plain && tag.is_none() && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
+                let text = text.into_owned();
+                let kind = if is_null { Kind::Null } else { Kind::Scalar { text, plain } };
+                self.add(Rc::new(Node { mark, kind }), anchor, 1)
+            }
+            Event::Alias(id) => {
+                let (node, weight) =
+                    self.anchors.get(&id).cloned().ok_or("the referenced anchor is not defined")?;
+                self.add(node, 0, weight)
+            }
+            Event::SequenceStart(anchor, _) => self.begin(anchor, mark, false),
+            Event::MappingStart(anchor, _) => self.begin(anchor, mark, true),
+            Event::SequenceEnd | Event::MappingEnd => {
+                let Some(open) = self.open.pop() else {
+                    return Ok(());
+                };
+                let Open { anchor, mark, items, is_map, weight } = open;
+                let kind = if is_map { Kind::Map(pairs(items)) } else { Kind::Sequence(items) };
+                self.add(Rc::new(Node { mark, kind }), anchor, weight + 1)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, anchor: usize, mark: Mark, is_map: bool) -> Result<(), &'static str> {
+        if self.open.len() >= MAX_DEPTH {
+            return Err("nested too deeply");
+        }
+        self.open.push(Open { anchor, mark, items: Vec::new(), is_map, weight: 0 });
+        Ok(())
+    }
+
+    fn add(&mut self, node: Rc<Node>, anchor: usize, weight: usize) -> Result<(), &'static str> {
+        if anchor > 0 {
+            self.anchors.insert(anchor, (Rc::clone(&node), weight));
+        }
+        match self.open.last_mut() {
+            Some(open) => {
+                open.weight += weight;
+                open.items.push(node);
+                if open.weight > MAX_NODES {
+                    return Err("too many nodes");
+                }
+            }
+            None => {
+                self.total += weight;
+                self.documents.push(node);
+                if self.total > MAX_NODES {
+                    return Err("too many nodes");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn pairs(items: Vec<Rc<Node>>) -> Vec<(Rc<Node>, Rc<Node>)> {
+    let mut pairs = Vec::with_capacity(items.len() / 2);
+    let mut items = items.into_iter();
+    while let (Some(key), Some(value)) = (items.next(), items.next()) {
+        pairs.push((key, value));
+    }
+    pairs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(text: &str) -> Rc<Node> {
+        let mut documents = parse(text).unwrap();
+        assert_eq!(documents.len(), 1);
+        documents.remove(0)
+    }
+
+    #[test]
+    fn a_missing_value_stands_where_the_next_thing_is() {
+        let node = only("- a:\n  b: c\n");
+        let item = &node.sequence().unwrap()[0];
+        assert!(item.get("a").unwrap().is_null());
+        assert_eq!(item.get("a").unwrap().mark, Mark { line: 1, column: 2, offset: 7 });
+    }
+
+    #[test]
+    fn a_block_scalar_stands_at_its_indicator() {
+        let node = only("a: >-\n   one\n   two\nb:   |\n  x\n");
+        let text = node.get("a").unwrap();
+        assert_eq!(text.scalar(), Some("one two"));
+        assert_eq!(text.mark, Mark { line: 0, column: 3, offset: 3 });
+        assert_eq!(node.get("b").unwrap().mark.column, 5);
+    }
+
+    #[test]
+    fn two_commas_hold_a_null_at_the_second() {
+        let node = only("- ä\n- [aa, , b,,c]\n");
+        let list = node.sequence().unwrap()[1].sequence().unwrap().to_vec();
+        assert_eq!(
+            list.iter().map(|n| n.is_null()).collect::<Vec<_>>(),
+            [false, true, false, true, false]
+        );
+        assert_eq!(list[1].mark, Mark { line: 1, column: 7, offset: 12 });
+        assert_eq!((list[3].mark.column, list[4].mark.column), (11, 12));
+    }
+
+    #[test]
+    fn aliases_cannot_multiply_without_end() {
+        let mut text = "- &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let before = level - 1;
+            let list = vec![format!("*a{before}"); 10].join(", ");
+            text.push_str(&format!("- &a{level} [{list}]\n"));
+        }
+        assert_eq!(parse(&text).unwrap_err().message, "too many nodes");
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let text = "[".repeat(100_000);
+        assert!(parse(&text).is_err());
+    }
+
+    #[test]
+    fn a_tab_as_indentation_is_where_it_is() {
+        let error = parse("- rule: Tabbed\n\tdesc: x\n").unwrap_err();
+        assert_eq!((error.at.line, error.at.column), (1, 0));
+    }
+}

@@ -12,6 +12,11 @@
 //!
 //! Modules in the order of the data flow; who may know whom is in `ARCHITECTURE.md`.
 
+pub mod metrics;
+pub mod probe;
+pub mod sources;
+pub mod sys;
+
 pub mod decode;
 
 pub mod enrich;

@@ -1,5 +1,10 @@
 //! Bytes → typed records. No I/O, no clock, no panic; everything here has a fuzz target.
 
+pub mod fanotify;
+pub mod mountinfo;
+pub mod passwd;
+pub mod proc_connector;
+pub mod procfs;
 pub mod reader;
 
 /// What a live source saw, decoded, still in the source's buffer. No look-ups yet.

@@ -1,0 +1,186 @@
+//! Optional features of the kernel: each is tried once and undone, never guessed from a version.
+//!
+//! It tells; what follows from it is decided by the sources' ladders and by the plan.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use crate::sys;
+use crate::sys::abi;
+use crate::sys::fanotify;
+use crate::sys::fs;
+
+/// One optional feature.
+#[derive(Debug)]
+pub struct Feature {
+    /// Name in `doctor` output and in log lines, for example `fanotify-filesystem-mark`.
+    pub name: &'static str,
+    /// First mainline version that has it. Documentation only: nothing is decided by it.
+    pub since: &'static str,
+    /// What the agent does instead, and what that costs, in one sentence.
+    pub without: &'static str,
+    /// Tries the feature and undoes whatever the try left behind.
+    pub attempt: fn() -> io::Result<()>,
+}
+
+/// What trying a feature came to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It works.
+    Present,
+    /// The kernel does not know it; the answer by name and text.
+    Absent(String),
+    /// A matter of privileges, not of age; the answer by name and text.
+    Denied(String),
+}
+
+/// The features, in the order of `doctor`.
+pub static FEATURES: &[Feature] = &[
+    Feature {
+        name: "fanotify",
+        since: "2.6.37",
+        without: "no open of a file is seen, so no rule about files fires",
+        attempt: || group().map(drop),
+    },
+    Feature {
+        name: "fanotify-mount-mark",
+        since: "2.6.37",
+        without: "no open of a file is seen, so no rule about files fires",
+        attempt: || mark(abi::FAN_MARK_MOUNT, abi::FAN_OPEN),
+    },
+    Feature {
+        name: "fanotify-filesystem-mark",
+        since: "4.20",
+        without: "each mount is marked apart and new ones are followed",
+        attempt: || mark(abi::FAN_MARK_FILESYSTEM, abi::FAN_OPEN),
+    },
+    Feature {
+        name: "fanotify-open-exec",
+        since: "5.0",
+        without: "execve's own opens are told from others by the process's new image",
+        attempt: || mark(abi::FAN_MARK_MOUNT, abi::FAN_OPEN_EXEC),
+    },
+    Feature {
+        name: "fanotify-report-fid",
+        since: "5.1",
+        without: "creation, deletion and renames are not told by fanotify",
+        attempt: || {
+            fanotify::init(abi::FAN_CLASS_NOTIF | abi::FAN_CLOEXEC | abi::FAN_REPORT_FID, 0)
+                .map(drop)
+        },
+    },
+    Feature {
+        name: "deleted-names-kept",
+        since: "3.19",
+        without: "the name of a deleted or replaced file is unknown, not guessed",
+        attempt: deleted_name_is_kept,
+    },
+    Feature {
+        name: "proc-connector",
+        since: "2.6.15",
+        without: "no process event is seen, so no rule about processes fires",
+        attempt: proc_connector,
+    },
+];
+
+impl Feature {
+    /// The feature of that name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        FEATURES.iter().find(|feature| feature.name == name)
+    }
+
+    /// Tries it.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        (self.attempt)().map_or_else(|error| outcome_of(&error), |()| Outcome::Present)
+    }
+}
+
+fn outcome_of(error: &io::Error) -> Outcome {
+    let text = sys::errno_text(error);
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES) => Outcome::Denied(text),
+        _ => Outcome::Absent(text),
+    }
+}
+
+fn group() -> io::Result<std::os::fd::OwnedFd> {
+    fanotify::init(abi::FAN_CLASS_NOTIF | abi::FAN_CLOEXEC | abi::FAN_NONBLOCK, libc::O_RDONLY)
+}
+
+/// Sets a mark that goes with its group.
+fn mark(kind: u32, mask: u64) -> io::Result<()> {
+    let group = group()?;
+    fanotify::mark(group.as_fd(), abi::FAN_MARK_ADD | kind, mask, Path::new("/"))
+}
+
+/// Whether a file replaced by rename(2) keeps its own name in /proc/self/fd: before 3.19 the
+/// replacing file's name is shown.
+fn deleted_name_is_kept() -> io::Result<()> {
+    let directory = scratch_directory()?;
+    let kept = replaced_file_keeps_its_name(&directory);
+    std::fs::remove_dir_all(&directory)?;
+    if kept? { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)) }
+}
+
+fn replaced_file_keeps_its_name(directory: &Path) -> io::Result<bool> {
+    let replaced = directory.join("kept");
+    let file = File::create(&replaced)?;
+    let replacing = directory.join("new");
+    File::create(&replacing)?;
+    std::fs::rename(&replacing, &replaced)?;
+    let mut buffer = [0; 4096];
+    let links = fs::DescriptorLinks::open()?;
+    Ok(links.read(file.as_fd(), &mut buffer)?.ends_with(b"/kept (deleted)"))
+}
+
+/// A directory of our own for one try, where a temporary one can be made.
+fn scratch_directory() -> io::Result<std::path::PathBuf> {
+    let name =
+        format!("eyas-probe-{}-{:08x}", sys::process::own_pid(), sys::process::random_u32()?);
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for parent in ["/run", "/dev/shm", "/tmp", "/var/tmp"] {
+        let directory = Path::new(parent).join(&name);
+        match std::fs::create_dir(&directory) {
+            Ok(()) => return Ok(directory),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Whether one may bind to process events; whether they flow is found out by subscribing.
+fn proc_connector() -> io::Result<()> {
+    sys::netlink::Socket::open(abi::NETLINK_CONNECTOR)?.bind(abi::CN_IDX_PROC)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for feature in FEATURES {
+            assert!(std::ptr::eq(Feature::by_name(feature.name).unwrap(), feature));
+        }
+    }
+
+    #[test]
+    fn a_missing_privilege_is_not_a_missing_feature() {
+        let error = io::Error::from_raw_os_error(libc::EPERM);
+        assert_eq!(outcome_of(&error), Outcome::Denied("EPERM (Operation not permitted)".into()));
+        let error = io::Error::from_raw_os_error(libc::EINVAL);
+        assert_eq!(outcome_of(&error), Outcome::Absent("EINVAL (Invalid argument)".into()));
+    }
+
+    #[test]
+    fn the_deleted_name_is_kept_on_every_kernel_that_tests_run_on() {
+        assert_eq!(
+            Feature::by_name("deleted-names-kept").map(Feature::outcome),
+            Some(Outcome::Present)
+        );
+    }
+}

@@ -1,0 +1,385 @@
+//! File records from a fanotify(7) notification group.
+//!
+//! One group marks every mount of our mount namespace that can hold files of users or services;
+//! each event carries an open descriptor, from which path and inode are read, and the process
+//! that caused it. An event has succeeded: failed calls are not told.
+//!
+//! What it cannot see: device nodes, FIFOs and sockets; creation, deletion and renames; stores
+//! through mmap(2); whatever goes through a mount of another mount namespace (a container's).
+//! Marks are per mount, so a file that is reached through an overlay is told once, with the path
+//! that was used, and never as the file of the layer below.
+//!
+//! Loss: the kernel queues 16384 events per group and tells of overflow with `FAN_Q_OVERFLOW`. An
+//! unlimited queue would make each open walk the whole of it on old kernels.
+//!
+//! Sources: fanotify_init(2), fanotify_mark(2), fanotify(7); fs/notify/fanotify in the kernel.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+pub use super::mounts::Mount;
+pub use super::mounts::MountChange;
+pub use super::mounts::MountState;
+
+use super::Drained;
+use super::Error;
+use super::Hint;
+use super::Loss;
+use super::LossCause;
+use super::Rung;
+use super::Source;
+use super::mounts::Mounts;
+use crate::decode::FileRecord;
+use crate::decode::Record;
+use crate::decode::fanotify::FileEvent;
+use crate::decode::fanotify::events;
+use crate::metrics::METRICS;
+use crate::probe::Feature;
+use crate::probe::Outcome;
+use crate::sys;
+use crate::sys::abi;
+use crate::sys::clock;
+use crate::sys::fanotify;
+use crate::sys::fs;
+use crate::sys::process;
+
+const NAME: &str = "fanotify";
+
+/// Events of one read. Each opens a descriptor until its turn, and the soft limit may be 1024.
+const EVENTS_PER_READ: usize = 64;
+
+/// Longest path of a descriptor's link: a page, see d_path() in the kernel.
+const PATH_ROOM: usize = 4096;
+
+const HINT: Hint = Hint {
+    denied: "the agent lacks CAP_SYS_ADMIN in the initial user namespace: run it as root, or with \
+             the shipped systemd unit that grants it; until then no rule about files fires",
+    unsupported: "this kernel has no fanotify (CONFIG_FANOTIFY) or refuses it here; until then no \
+                  rule about files fires",
+    other: "until this is solved no rule about files fires",
+};
+
+/// Which events are needed: the kernel is not asked for others.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Wanted {
+    /// Opens, execve's own among them (told by `FAN_OPEN_EXEC` where the kernel has it).
+    pub opens: bool,
+    /// Closes: after an open, they tell its mode.
+    pub closes: bool,
+    /// The same of directories.
+    pub directories: bool,
+}
+
+impl Wanted {
+    /// Everything.
+    pub const ALL: Self = Self { opens: true, closes: true, directories: true };
+
+    /// Whether any event at all is needed.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.opens || self.closes
+    }
+
+    const fn mask(self) -> u64 {
+        let opens = if self.opens { abi::FAN_OPEN | abi::FAN_OPEN_EXEC } else { 0 };
+        let closes = if self.closes { abi::FAN_CLOSE_WRITE | abi::FAN_CLOSE_NOWRITE } else { 0 };
+        let directories = if self.directories { abi::FAN_ONDIR } else { 0 };
+        opens | closes | directories
+    }
+}
+
+/// A group that watches files; dropping it ends it and its marks.
+#[derive(Debug)]
+pub struct FileWatch {
+    group: OwnedFd,
+    links: fs::DescriptorLinks,
+    mounts: Mounts,
+    mask: u64,
+    open_exec: Option<io::Error>,
+    deleted_name: Outcome,
+    own_pid: i32,
+    buffer: Vec<u8>,
+    path: Vec<u8>,
+    drained_at_ns: u64,
+}
+
+impl FileWatch {
+    /// Makes the group and marks the mounts. Call it in the process that will drain it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] without `CAP_SYS_ADMIN`; [`Error::Unsupported`] on a kernel without
+    /// fanotify. A mount that cannot be marked is no error: see [`mounts`](Self::mounts).
+    pub fn start(wanted: Wanted) -> Result<Self, Error> {
+        const WANTED: &str = "cannot watch files";
+        let fail = |call| move |source| Error::of(WANTED, call, source, HINT);
+        let flags =
+            abi::FAN_CLASS_NOTIF | abi::FAN_CLOEXEC | abi::FAN_NONBLOCK | abi::FAN_UNLIMITED_MARKS;
+        let event_flags = libc::O_RDONLY | libc::O_LARGEFILE | libc::O_CLOEXEC;
+        let group = fanotify::init(flags, event_flags).map_err(fail("fanotify_init"))?;
+        let mut watch = Self {
+            group,
+            links: fs::DescriptorLinks::open().map_err(fail("open(/proc/self/fd)"))?,
+            mounts: Mounts::open().map_err(fail("open(/proc/self/mountinfo)"))?,
+            mask: wanted.mask(),
+            open_exec: None,
+            deleted_name: Feature::by_name("deleted-names-kept")
+                .map_or_else(|| Outcome::Absent(String::new()), Feature::outcome),
+            own_pid: process::own_pid(),
+            buffer: vec![0; EVENTS_PER_READ * abi::FAN_EVENT_METADATA_LEN],
+            path: vec![0; PATH_ROOM],
+            drained_at_ns: clock::realtime_ns(),
+        };
+        watch.follow_mounts()?;
+        Ok(watch)
+    }
+
+    /// The descriptor that tells of mounts that came or went: wait for its priority event
+    /// (`EPOLLPRI`), then call [`follow_mounts`](Self::follow_mounts).
+    #[must_use]
+    pub fn mounts_fd(&self) -> BorrowedFd<'_> {
+        self.mounts.fd()
+    }
+
+    /// Marks the mounts that came.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the list of mounts cannot be read.
+    pub fn follow_mounts(&mut self) -> Result<MountChange, Error> {
+        let group = self.group.as_fd();
+        let mask = &mut self.mask;
+        let open_exec = &mut self.open_exec;
+        self.mounts
+            .sync(|path| mark_mount(group, path, mask, open_exec))
+            .map_err(|error| Error::of("cannot watch mounts", "read(mountinfo)", error, HINT))
+    }
+
+    /// Every mount of our namespace, and whether it is watched.
+    pub fn mounts(&self) -> impl Iterator<Item = &Mount> {
+        self.mounts.all()
+    }
+
+    /// The ways that are in use, and for each better one why not.
+    #[must_use]
+    pub fn rungs(&self) -> Vec<Rung> {
+        let mounts = self.mounts().filter(|mount| mount.state == MountState::Marked).count();
+        let open_exec = if self.mask & abi::FAN_OPEN == 0 {
+            "opens are not needed".to_owned()
+        } else {
+            self.open_exec.as_ref().map_or_else(
+                || "tells execve's own opens from others".to_owned(),
+                |error| format!("fanotify_mark: {}", sys::errno_text(error)),
+            )
+        };
+        vec![
+            Rung {
+                name: "one mark per filesystem",
+                taken: false,
+                why: "it would tell a container's open twice, once with the path of the layer \
+                      below its overlay"
+                    .to_owned(),
+            },
+            Rung {
+                name: "one mark per mount",
+                taken: true,
+                why: format!("{mounts} mounts of our mount namespace, new ones are followed"),
+            },
+            Rung {
+                name: "FAN_OPEN_EXEC",
+                taken: self.mask & abi::FAN_OPEN_EXEC != 0,
+                why: open_exec,
+            },
+            Rung {
+                name: "names of deleted files",
+                taken: self.deleted_name == Outcome::Present,
+                why: match &self.deleted_name {
+                    Outcome::Present => "a replaced file keeps its name".to_owned(),
+                    Outcome::Absent(why) | Outcome::Denied(why) => {
+                        format!("a replaced file may show the name of another: {why}")
+                    }
+                },
+            },
+        ]
+    }
+
+    /// Hands on one event, unless it is our own; `true` if its file could not be told.
+    fn tell(&mut self, event: FileEvent, now_ns: u64, sink: &mut dyn FnMut(Record<'_>)) -> bool {
+        let Some(fd) = fanotify::EventFd::adopt(event.fd) else {
+            return true;
+        };
+        if event.pid == self.own_pid {
+            METRICS.fanotify.own.increment();
+            return false;
+        }
+        let stat = fs::stat_fd(fd.as_fd()).unwrap_or_default();
+        // A path that does not fit a page cannot be told; the event can.
+        let text = self.links.read(fd.as_fd(), &mut self.path).unwrap_or_default();
+        let (path, deleted) = without_deleted(text, &stat);
+        let path = if deleted && self.deleted_name != Outcome::Present { b"" } else { path };
+        sink(Record::File(FileRecord {
+            mask: event.mask,
+            pid: event.pid,
+            path,
+            deleted,
+            mode: stat.mode,
+            dev: stat.dev,
+            ino: stat.ino,
+            read_at_ns: now_ns,
+        }));
+        METRICS.fanotify.records.increment();
+        false
+    }
+
+    /// Hands on what one read returned; the cause of a loss that it tells of.
+    fn read(
+        &mut self,
+        sink: &mut dyn FnMut(Record<'_>),
+        tally: &mut Tally,
+    ) -> Result<(), io::Error> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let result = fanotify::read(&self.group, &mut buffer);
+        let now_ns = clock::realtime_ns();
+        if let Ok(len) = result {
+            for event in events(buffer.get(..len).unwrap_or_default()) {
+                match event {
+                    Ok(event) if event.is_overflow() => tally.overflowed = true,
+                    Ok(event) => {
+                        tally.events += 1;
+                        tally.unopened += u64::from(self.tell(event, now_ns, sink));
+                    }
+                    Err(_) => METRICS.fanotify.malformed.increment(),
+                }
+            }
+        }
+        self.buffer = buffer;
+        result.map(drop)
+    }
+
+    fn loss(&self, tally: &Tally, now_ns: u64) -> Option<Loss> {
+        if !tally.overflowed && tally.unopened == 0 {
+            return None;
+        }
+        METRICS.fanotify.losses.increment();
+        METRICS.fanotify.lost.add(tally.unopened + u64::from(tally.overflowed));
+        Some(Loss {
+            source: NAME,
+            cause: if tally.overflowed { LossCause::QueueOverflow } else { LossCause::Unopened },
+            count: (!tally.overflowed).then_some(tally.unopened),
+            since_ns: self.drained_at_ns,
+            until_ns: now_ns,
+        })
+    }
+}
+
+/// What one drain came to.
+#[derive(Debug, Default)]
+struct Tally {
+    events: usize,
+    unopened: u64,
+    overflowed: bool,
+}
+
+impl Source for FileWatch {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        self.group.as_fd()
+    }
+
+    fn drain(&mut self, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Result<Drained, Error> {
+        let mut tally = Tally::default();
+        let mut more = true;
+        while tally.events < budget {
+            match self.read(sink, &mut tally) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    more = false;
+                    break;
+                }
+                Err(error) if is_broken(&error) => {
+                    return Err(Error::of("cannot read file events", "read", error, HINT));
+                }
+                // The first event's file could not be opened, and the event is gone.
+                Err(_) => {
+                    tally.events += 1;
+                    tally.unopened += 1;
+                }
+            }
+        }
+        let now_ns = clock::realtime_ns();
+        let loss = self.loss(&tally, now_ns);
+        self.drained_at_ns = now_ns;
+        Ok(Drained { more, loss })
+    }
+}
+
+/// Whether a failed read is about the group itself and not about one event's file.
+fn is_broken(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBADF | libc::EFAULT | libc::EINVAL))
+}
+
+/// Marks one mount; a kernel without `FAN_OPEN_EXEC` is asked without it from then on.
+fn mark_mount(
+    group: BorrowedFd<'_>,
+    path: &Path,
+    mask: &mut u64,
+    open_exec: &mut Option<io::Error>,
+) -> io::Result<()> {
+    let flags = abi::FAN_MARK_ADD | abi::FAN_MARK_MOUNT;
+    match fanotify::mark(group, flags, *mask, path) {
+        Err(error)
+            if error.raw_os_error() == Some(libc::EINVAL) && *mask & abi::FAN_OPEN_EXEC != 0 =>
+        {
+            let without = *mask & !abi::FAN_OPEN_EXEC;
+            fanotify::mark(group, flags, without, path)?;
+            *mask = without;
+            *open_exec = Some(error);
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+/// Takes the kernel's ` (deleted)` off; whether it was there. A file may be named so, too.
+fn without_deleted<'a>(text: &'a [u8], stat: &fs::Stat) -> (&'a [u8], bool) {
+    let Some(path) = text.strip_suffix(b" (deleted)") else {
+        return (text, false);
+    };
+    let is_so_named = stat.links > 0
+        && fs::stat_path(text).is_ok_and(|named| (named.dev, named.ino) == (stat.dev, stat.ino));
+    if is_so_named { (text, false) } else { (path, true) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_wanted_is_asked_for() {
+        let opens = Wanted { opens: true, closes: false, directories: false };
+        assert_eq!(opens.mask(), abi::FAN_OPEN | abi::FAN_OPEN_EXEC);
+        let closes = Wanted { opens: false, closes: true, directories: true };
+        let mask = abi::FAN_CLOSE_WRITE | abi::FAN_CLOSE_NOWRITE | abi::FAN_ONDIR;
+        assert_eq!(closes.mask(), mask);
+    }
+
+    #[test]
+    fn a_file_named_deleted_keeps_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x (deleted)");
+        let file = std::fs::File::create(&path).unwrap();
+        let text = path.as_os_str().as_encoded_bytes();
+        let stat = fs::stat_fd(file.as_fd()).unwrap();
+        assert_eq!(without_deleted(text, &stat), (text, false));
+        std::fs::remove_file(&path).unwrap();
+        let stat = fs::stat_fd(file.as_fd()).unwrap();
+        let stripped = &text[..text.len() - b" (deleted)".len()];
+        assert_eq!(without_deleted(text, &stat), (stripped, true));
+    }
+}

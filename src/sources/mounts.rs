@@ -1,0 +1,234 @@
+//! Which mounts are watched: all of our mount namespace that hold files of users or services.
+//!
+//! The kernel tells by poll(2) on /proc/self/mountinfo that mounts came or went. Then all are
+//! marked again: that changes nothing on a marked one, and a mount that was replaced by another
+//! under the same id is not overlooked. A mark goes with its mount and does not pin it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::io::Read;
+use std::io::Seek;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use crate::decode::mountinfo;
+use crate::decode::mountinfo::MountLine;
+use crate::metrics::METRICS;
+
+/// More than a host with a thousand containers has; the rest is not read.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// One mount, as far as it matters here.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mount {
+    /// Where it hangs.
+    pub mount_point: Vec<u8>,
+    /// Type of its filesystem.
+    pub fs_type: Vec<u8>,
+    /// Whether it is watched.
+    pub state: MountState,
+}
+
+/// Whether a mount is watched, and why not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum MountState {
+    /// It is.
+    Marked,
+    /// A filesystem that shows the kernel's own state (proc, sysfs, cgroup …).
+    Pseudo,
+    /// A server stands behind it; each event would make it open the file for us, and one that
+    /// does not answer would stop the agent.
+    Remote,
+    /// Another mount hangs on the same place and hides it.
+    Hidden,
+    /// The kernel refused the mark: its errno by name and text.
+    Refused(String),
+}
+
+/// What one look at the mounts came to.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct MountChange {
+    /// Mounts that are watched now and were not before.
+    pub marked: usize,
+    /// Mounts that are gone.
+    pub gone: usize,
+    /// Mounts that the kernel newly refused to watch.
+    pub refused: usize,
+}
+
+/// The mounts of our namespace.
+#[derive(Debug)]
+pub(super) struct Mounts {
+    table: File,
+    text: Vec<u8>,
+    known: BTreeMap<u64, Mount>,
+}
+
+impl Mounts {
+    /// Knows none yet.
+    pub(super) fn open() -> io::Result<Self> {
+        let table = File::open("/proc/self/mountinfo")?;
+        Ok(Self { table, text: Vec::new(), known: BTreeMap::new() })
+    }
+
+    /// The descriptor that tells of changes (`POLLPRI`, `POLLERR`).
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.table.as_fd()
+    }
+
+    /// Every mount, in order of ids.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Mount> {
+        self.known.values()
+    }
+
+    /// Reads the table and has `mark` mark each mount that is to be watched.
+    pub(super) fn sync(
+        &mut self,
+        mut mark: impl FnMut(&Path) -> io::Result<()>,
+    ) -> io::Result<MountChange> {
+        self.text.clear();
+        self.table.rewind()?;
+        self.table.by_ref().take(MAX_BYTES).read_to_end(&mut self.text)?;
+        let lines: Vec<_> = mountinfo::mounts(&self.text).collect();
+
+        let mut change = MountChange::default();
+        let mut found = BTreeMap::new();
+        for line in &lines {
+            let state = unwatched(line, &lines).unwrap_or_else(|| {
+                match mark(Path::new(OsStr::from_bytes(&line.mount_point))) {
+                    Ok(()) => MountState::Marked,
+                    Err(error) => MountState::Refused(crate::sys::errno_text(&error)),
+                }
+            });
+            let mount = Mount {
+                mount_point: line.mount_point.to_vec(),
+                fs_type: line.fs_type.to_vec(),
+                state,
+            };
+            if self.known.get(&line.id) != Some(&mount) {
+                change.count(&mount.state);
+            }
+            found.insert(line.id, mount);
+        }
+        change.gone = self.known.keys().filter(|id| !found.contains_key(id)).count();
+        self.known = found;
+        Ok(change)
+    }
+}
+
+impl MountChange {
+    fn count(&mut self, state: &MountState) {
+        match state {
+            MountState::Marked => {
+                self.marked += 1;
+                METRICS.fanotify.mounts_marked.increment();
+            }
+            MountState::Refused(_) => {
+                self.refused += 1;
+                METRICS.fanotify.mounts_refused.increment();
+            }
+            MountState::Pseudo | MountState::Remote | MountState::Hidden => {}
+        }
+    }
+}
+
+/// Filesystems without files of users or services.
+const PSEUDO: &[&str] = &[
+    "autofs", // looking at it mounts
+    "binder",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "efivarfs",
+    "fusectl",
+    "mqueue",
+    "nfsd",
+    "nsfs",
+    "proc",
+    "pstore",
+    "resctrl",
+    "rootfs", // the initial ramfs, hidden below the real root
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "smackfs",
+    "sysfs",
+    "tracefs",
+];
+
+/// Filesystems behind which a server stands.
+const REMOTE: &[&str] = &[
+    "9p", "afs", "ceph", "cifs", "coda", "fuse", "fuseblk", "gfs2", "lustre", "nfs", "nfs4",
+    "ocfs2", "smb3", "virtiofs",
+];
+
+/// Why a mount is not to be watched; `None` if it is.
+fn unwatched(line: &MountLine<'_>, all: &[MountLine<'_>]) -> Option<MountState> {
+    // `fuse.sshfs`: the subtype changes nothing.
+    let kind = line.fs_type.split(|byte| *byte == b'.').next().unwrap_or_default();
+    let is_in = |list: &[&str]| list.iter().any(|name| name.as_bytes() == kind);
+    if is_in(PSEUDO) {
+        return Some(MountState::Pseudo);
+    }
+    if is_in(REMOTE) {
+        return Some(MountState::Remote);
+    }
+    let hides = |other: &&MountLine<'_>| {
+        other.parent_id == line.id && other.id != line.id && other.mount_point == line.mount_point
+    };
+    all.iter().find(hides).map(|_| MountState::Hidden)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states(text: &[u8]) -> Vec<Option<MountState>> {
+        let lines: Vec<_> = mountinfo::mounts(text).collect();
+        lines.iter().map(|line| unwatched(line, &lines)).collect()
+    }
+
+    #[test]
+    fn pseudo_and_remote_filesystems_are_not_watched() {
+        let text = b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n\
+                     2 1 0:4 / /proc rw - proc proc rw\n\
+                     3 1 0:5 / /home rw - nfs4 server:/home rw\n\
+                     4 1 0:6 / /mnt rw - fuse.sshfs host: rw\n\
+                     5 1 0:7 / /run rw - tmpfs tmpfs rw\n";
+        let expected = [
+            None,
+            Some(MountState::Pseudo),
+            Some(MountState::Remote),
+            Some(MountState::Remote),
+            None,
+        ];
+        assert_eq!(states(text), expected);
+    }
+
+    #[test]
+    fn a_mount_below_another_at_the_same_place_is_hidden() {
+        let text = b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n\
+                     2 1 0:4 / /tmp rw - tmpfs a rw\n\
+                     3 2 0:5 / /tmp rw - tmpfs b rw\n";
+        assert_eq!(states(text), [None, Some(MountState::Hidden), None]);
+    }
+
+    #[test]
+    fn a_refused_mount_is_told_once_and_one_gone_is_counted() {
+        let mut mounts = Mounts::open().unwrap();
+        let refuse = |_: &Path| Err(io::Error::from_raw_os_error(libc::EINVAL));
+        let first = mounts.sync(refuse).unwrap();
+        assert!(first.refused > 0 && first.marked == 0);
+        assert_eq!(mounts.sync(refuse).unwrap(), MountChange::default());
+        let marked = mounts.sync(|_| Ok(())).unwrap();
+        assert_eq!(marked.marked, first.refused);
+    }
+}

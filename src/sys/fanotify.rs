@@ -1,0 +1,81 @@
+//! fanotify_init(2), fanotify_mark(2), reading a group into a caller's buffer.
+//!
+//! The calls are fanotify-rs' low level; its high level panics on paths that are not UTF-8, so
+//! the events are read and decoded here and in `decode::fanotify`.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
+use std::os::fd::FromRawFd;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+/// `fanotify_init(flags, event_flags)`: creates a group.
+///
+/// `event_flags` are the open(2) flags of the descriptors that events carry; `O_CLOEXEC` among
+/// them is honoured only since Linux 3.18, so a child spawned before that inherits them.
+///
+/// # Errors
+///
+/// `EPERM` without `CAP_SYS_ADMIN`; `EINVAL` if the kernel does not know a flag; `EMFILE` at 128
+/// groups per user (configurable since 5.13); `ENOSYS` on a kernel without `CONFIG_FANOTIFY`.
+#[doc(alias = "fanotify_init")]
+pub fn init(flags: u32, event_flags: i32) -> io::Result<OwnedFd> {
+    let fd = fanotify::low_level::fanotify_init(flags, event_flags.cast_unsigned())?;
+    // SAFETY: the kernel has just returned `fd` to us alone, so nobody else closes it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// `fanotify_mark(group, flags, mask, AT_FDCWD, path)`: adds or removes a mark.
+///
+/// # Errors
+///
+/// `EINVAL` if the kernel does not know a flag or event, or refuses this kind of filesystem;
+/// `ENOSPC` at the limit of marks (8192 per group before 5.13); `ENOENT` for no such path, and
+/// for a removed mark that is not there.
+#[doc(alias = "fanotify_mark")]
+pub fn mark(group: BorrowedFd<'_>, flags: u32, mask: u64, path: &Path) -> io::Result<()> {
+    fanotify::low_level::fanotify_mark(group.as_raw_fd(), flags, mask, libc::AT_FDCWD, path)
+}
+
+/// Reads queued events into `buffer`; how many bytes they take.
+///
+/// # Errors
+///
+/// `EAGAIN` if there are none; `EMFILE`, `ENFILE`, `ENOENT`, `ENXIO`, `ETXTBSY` and others if the
+/// first event's file could not be opened: that event is lost then.
+pub fn read(group: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match nix::unistd::read(group.as_fd(), buffer) {
+            Err(nix::errno::Errno::EINTR) => {}
+            result => return Ok(result?),
+        }
+    }
+}
+
+/// Descriptors of the events that one read returned, each closed when dropped.
+#[derive(Debug)]
+pub struct EventFd(OwnedFd);
+
+impl EventFd {
+    /// Takes over the descriptor number of an event that [`read()`] has just returned.
+    ///
+    /// `None` for `FAN_NOFD` and other negative numbers, and for the standard descriptors: an
+    /// event never carries them while they are open.
+    #[must_use]
+    pub fn adopt(number: i32) -> Option<Self> {
+        if number <= libc::STDERR_FILENO {
+            return None;
+        }
+        // SAFETY: the kernel opened this number for us when the event was read, and the caller
+        // hands over each event once; no other code closes numbers it did not get.
+        Some(Self(unsafe { OwnedFd::from_raw_fd(number) }))
+    }
+}
+
+impl AsFd for EventFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}

@@ -1,0 +1,131 @@
+//! Files by descriptor, where std and nix allocate or lack the call.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+
+/// The directory /proc/self/fd: what the process's descriptors point to.
+///
+/// It belongs to the process that opened it, so open it after the last fork.
+#[derive(Debug)]
+pub struct DescriptorLinks {
+    directory: OwnedFd,
+}
+
+impl DescriptorLinks {
+    /// Opens the directory.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if /proc is not mounted.
+    pub fn open() -> io::Result<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let directory = nix::fcntl::open("/proc/self/fd", flags, Mode::empty())?;
+        Ok(Self { directory })
+    }
+
+    /// Reads into `buffer` where the link of `fd` points to. A text as long as the buffer may
+    /// have been cut.
+    ///
+    /// # Errors
+    ///
+    /// `ENAMETOOLONG` for a path beyond 4095 bytes.
+    pub fn read<'b>(&self, fd: BorrowedFd<'_>, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
+        let mut digits = [0; DIGITS + 1];
+        let name = decimal(fd.as_raw_fd(), &mut digits);
+        let start = buffer.as_mut_ptr().cast();
+        // SAFETY: `name` ends in NUL, and the call writes at most `buffer.len()` bytes from
+        // `start`, which is our buffer's; it keeps neither pointer.
+        let returned = unsafe {
+            libc::readlinkat(self.directory.as_raw_fd(), name.as_ptr(), start, buffer.len())
+        };
+        let len = super::check_len(returned)?;
+        Ok(buffer.get(..len).unwrap_or_default())
+    }
+}
+
+/// Digits of the largest descriptor.
+const DIGITS: usize = 10;
+
+/// A descriptor's number as text, written to the end of `digits`, whose last byte stays NUL.
+fn decimal(number: i32, digits: &mut [u8; DIGITS + 1]) -> &CStr {
+    let mut rest = number.unsigned_abs();
+    let mut start = DIGITS;
+    for (place, digit) in digits.iter_mut().enumerate().take(DIGITS).rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+        start = place;
+        if rest == 0 {
+            break;
+        }
+    }
+    CStr::from_bytes_with_nul(digits.get(start..).unwrap_or_default()).unwrap_or_default()
+}
+
+/// What fstat(2) and lstat(2) tell of a file, as far as it is needed here.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Stat {
+    /// Device, as `st_dev`.
+    pub dev: u64,
+    /// Inode.
+    pub ino: u64,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Hard links; zero: it has no name any more.
+    pub links: u64,
+}
+
+impl From<nix::sys::stat::FileStat> for Stat {
+    fn from(stat: nix::sys::stat::FileStat) -> Self {
+        Self { dev: stat.st_dev, ino: stat.st_ino, mode: stat.st_mode, links: stat.st_nlink }
+    }
+}
+
+/// What is known of an open file.
+///
+/// # Errors
+///
+/// Those of fstat(2).
+#[doc(alias = "fstat")]
+pub fn stat_fd(fd: BorrowedFd<'_>) -> io::Result<Stat> {
+    Ok(nix::sys::stat::fstat(fd)?.into())
+}
+
+/// What is known of the file at `path`, symbolic links not followed.
+///
+/// # Errors
+///
+/// Those of lstat(2).
+#[doc(alias = "lstat")]
+pub fn stat_path(path: &[u8]) -> io::Result<Stat> {
+    Ok(nix::sys::stat::lstat(path)?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_without_leading_zeros() {
+        for number in [0, 7, 10, 16_384, i32::MAX] {
+            let mut digits = [0; DIGITS + 1];
+            assert_eq!(decimal(number, &mut digits).to_str().unwrap(), number.to_string());
+        }
+    }
+
+    #[test]
+    fn the_link_of_a_descriptor_is_its_path() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut buffer = [0; 4096];
+        let links = DescriptorLinks::open().unwrap();
+        let path = links.read(file.as_file().as_fd(), &mut buffer).unwrap();
+        assert_eq!(path, file.path().as_os_str().as_encoded_bytes());
+    }
+}

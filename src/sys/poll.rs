@@ -1,0 +1,217 @@
+//! What mio does not have: signals, a timer and changed files as descriptors.
+//!
+//! Sources: signalfd(2), timerfd_create(2), inotify(7), poll(2).
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use nix::poll::PollFd;
+use nix::poll::PollFlags;
+use nix::poll::PollTimeout;
+use nix::sys::inotify;
+use nix::sys::signal::SigSet;
+use nix::sys::signal::Signal;
+use nix::sys::signalfd;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd;
+
+/// Signals of the process as a descriptor.
+#[derive(Debug)]
+pub struct SignalFd(signalfd::SignalFd);
+
+impl SignalFd {
+    /// Blocks `signals` in the calling thread and delivers them by descriptor.
+    ///
+    /// Threads inherit the blocking, so call it before any other thread exists; programs inherit
+    /// it too, so those that the agent starts must [`unblock_all`] before exec.
+    ///
+    /// # Errors
+    ///
+    /// Those of pthread_sigmask(3) and signalfd(2).
+    pub fn new(signals: &[Signal]) -> io::Result<Self> {
+        let set: SigSet = signals.iter().copied().collect();
+        set.thread_block()?;
+        let flags = signalfd::SfdFlags::SFD_CLOEXEC | signalfd::SfdFlags::SFD_NONBLOCK;
+        Ok(Self(signalfd::SignalFd::with_flags(&set, flags)?))
+    }
+
+    /// The next signal that waits; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of read(2).
+    pub fn read(&self) -> io::Result<Option<Signal>> {
+        let Some(info) = self.0.read_signal()? else {
+            return Ok(None);
+        };
+        let number = i32::try_from(info.ssi_signo).unwrap_or(0);
+        Ok(Signal::try_from(number).ok())
+    }
+}
+
+impl AsFd for SignalFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Takes all blocks off the calling thread: for a child between fork and exec.
+///
+/// # Errors
+///
+/// Those of pthread_sigmask(3).
+pub fn unblock_all() -> io::Result<()> {
+    Ok(SigSet::empty().thread_set_mask()?)
+}
+
+/// A timer that fires again and again (`CLOCK_MONOTONIC`).
+#[derive(Debug)]
+pub struct Timer(timerfd::TimerFd);
+
+impl Timer {
+    /// Fires first after `interval`, then every `interval`.
+    ///
+    /// # Errors
+    ///
+    /// Those of timerfd_create(2) and timerfd_settime(2).
+    pub fn every(interval: Duration) -> io::Result<Self> {
+        let flags = timerfd::TimerFlags::TFD_CLOEXEC | timerfd::TimerFlags::TFD_NONBLOCK;
+        let timer = timerfd::TimerFd::new(timerfd::ClockId::CLOCK_MONOTONIC, flags)?;
+        let expiration = timerfd::Expiration::Interval(TimeSpec::from_duration(interval));
+        timer.set(expiration, timerfd::TimerSetTimeFlags::empty())?;
+        Ok(Self(timer))
+    }
+
+    /// Takes what has fired off the descriptor; whether it had fired.
+    ///
+    /// # Errors
+    ///
+    /// Those of read(2).
+    pub fn clear(&self) -> io::Result<bool> {
+        let mut count = [0; 8];
+        match nix::unistd::read(self.0.as_fd(), &mut count) {
+            Ok(_) => Ok(true),
+            Err(nix::errno::Errno::EAGAIN) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl AsFd for Timer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Directories whose entries are watched for being written, created, renamed or removed.
+#[derive(Debug)]
+pub struct DirectoryWatch(inotify::Inotify);
+
+impl DirectoryWatch {
+    /// Watches nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// `EMFILE` at the limit of inotify instances.
+    pub fn new() -> io::Result<Self> {
+        let flags = inotify::InitFlags::IN_CLOEXEC | inotify::InitFlags::IN_NONBLOCK;
+        Ok(Self(inotify::Inotify::init(flags)?))
+    }
+
+    /// Watches one more directory; events name the returned key.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`, `ENOTDIR`; `ENOSPC` at the limit of watches.
+    pub fn add(&self, directory: &Path) -> io::Result<inotify::WatchDescriptor> {
+        let events = inotify::AddWatchFlags::IN_CLOSE_WRITE
+            | inotify::AddWatchFlags::IN_CREATE
+            | inotify::AddWatchFlags::IN_DELETE
+            | inotify::AddWatchFlags::IN_MOVE
+            | inotify::AddWatchFlags::IN_ONLYDIR;
+        Ok(self.0.add_watch(directory, events)?)
+    }
+
+    /// What changed since the last call: directory and entry (`None`: the directory itself, or
+    /// the queue overflowed and anything may have changed).
+    ///
+    /// # Errors
+    ///
+    /// Those of read(2); nothing waiting is an empty list.
+    pub fn changes(&self) -> io::Result<Vec<(inotify::WatchDescriptor, Option<OsString>)>> {
+        match self.0.read_events() {
+            Ok(events) => Ok(events.into_iter().map(|event| (event.wd, event.name)).collect()),
+            Err(nix::errno::Errno::EAGAIN) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+impl AsFd for DirectoryWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Waits until `fd` can be read; whether it can, before `limit` is over.
+///
+/// # Errors
+///
+/// Those of poll(2), `EINTR` apart: that ends the waiting early.
+pub fn wait_readable(fd: BorrowedFd<'_>, limit: Duration) -> io::Result<bool> {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+    match nix::poll::poll(&mut fds, timeout) {
+        Ok(ready) => Ok(ready > 0),
+        Err(nix::errno::Errno::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether `fd` tells of an exceptional condition now (`POLLPRI` or `POLLERR`): a changed
+/// /proc/self/mountinfo does, once per change.
+///
+/// # Errors
+///
+/// Those of poll(2).
+pub fn has_changed(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLPRI)];
+    nix::poll::poll(&mut fds, PollTimeout::ZERO)?;
+    Ok(fds.iter().any(|fd| fd.any().unwrap_or(false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_written_file_in_a_watched_directory_is_a_change() {
+        let directory = tempfile::tempdir().unwrap();
+        let watch = DirectoryWatch::new().unwrap();
+        let key = watch.add(directory.path()).unwrap();
+        assert!(watch.changes().unwrap().is_empty());
+        std::fs::write(directory.path().join("rules.yaml"), "x").unwrap();
+        assert!(wait_readable(watch.as_fd(), Duration::from_secs(5)).unwrap());
+        let changes = watch.changes().unwrap();
+        assert!(changes.contains(&(key, Some("rules.yaml".into()))));
+    }
+
+    #[test]
+    fn a_blocked_signal_arrives_by_descriptor() {
+        let signals = SignalFd::new(&[Signal::SIGUSR2]).unwrap();
+        assert_eq!(signals.read().unwrap(), None);
+        nix::sys::signal::raise(Signal::SIGUSR2).unwrap();
+        assert_eq!(signals.read().unwrap(), Some(Signal::SIGUSR2));
+    }
+
+    #[test]
+    fn a_timer_fires_once_per_interval() {
+        let timer = Timer::every(Duration::from_millis(5)).unwrap();
+        assert!(wait_readable(timer.as_fd(), Duration::from_secs(5)).unwrap());
+        assert!(timer.clear().unwrap());
+    }
+}

@@ -1,0 +1,139 @@
+//! Who the agent is and what it may do.
+//!
+//! Sources: capabilities(7), credentials(7), getrandom(2).
+
+use std::io;
+use std::io::Read;
+
+/// A capability, by its number in linux/capability.h.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub enum Capability {
+    /// Read any file of others, 1.
+    DacOverride = 1,
+    /// Network configuration; the proc connector, 12.
+    NetAdmin = 12,
+    /// Trace any process; its /proc files, 19.
+    SysPtrace = 19,
+    /// fanotify and much else, 21.
+    SysAdmin = 21,
+    /// Raise resource limits, 24.
+    SysResource = 24,
+    /// Change audit, 30.
+    AuditControl = 30,
+    /// Read audit's multicast, 37.
+    AuditRead = 37,
+}
+
+impl Capability {
+    /// The kernel's name of it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::DacOverride => "CAP_DAC_OVERRIDE",
+            Self::NetAdmin => "CAP_NET_ADMIN",
+            Self::SysPtrace => "CAP_SYS_PTRACE",
+            Self::SysAdmin => "CAP_SYS_ADMIN",
+            Self::SysResource => "CAP_SYS_RESOURCE",
+            Self::AuditControl => "CAP_AUDIT_CONTROL",
+            Self::AuditRead => "CAP_AUDIT_READ",
+        }
+    }
+}
+
+/// Whether the calling process has `capability` in effect; `false` if /proc cannot be read.
+#[must_use]
+pub fn has_capability(capability: Capability) -> bool {
+    effective_capabilities().is_ok_and(|mask| mask & (1 << (capability as u8)) != 0)
+}
+
+/// The capabilities in effect, one bit each, from `CapEff` of /proc/self/status.
+///
+/// # Errors
+///
+/// Those of reading /proc; `InvalidData` if the line is not there.
+pub fn effective_capabilities() -> io::Result<u64> {
+    // A status file is about 1.5 KiB; the limit is far above.
+    const MAX_BYTES: u64 = 64 * 1024;
+    let mut text = String::new();
+    std::fs::File::open("/proc/self/status")?.take(MAX_BYTES).read_to_string(&mut text)?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// Whether the effective user is root.
+#[must_use]
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// The agent's own process id.
+#[must_use]
+pub fn own_pid() -> i32 {
+    nix::unistd::getpid().as_raw()
+}
+
+/// The name of the host.
+///
+/// # Errors
+///
+/// Those of gethostname(2).
+pub fn hostname() -> io::Result<std::ffi::OsString> {
+    Ok(nix::unistd::gethostname()?)
+}
+
+/// Version of the running kernel, as in `3.10.0-1160.el7.x86_64`.
+///
+/// # Errors
+///
+/// Those of uname(2).
+pub fn kernel_release() -> io::Result<std::ffi::OsString> {
+    Ok(nix::sys::utsname::uname()?.release().to_owned())
+}
+
+/// Four random bytes; from /dev/urandom, since getrandom(2) came with 3.17.
+///
+/// # Errors
+///
+/// Those of opening and reading the device.
+pub fn random_u32() -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(u32::from_ne_bytes(bytes))
+}
+
+/// Raises the soft limit of open descriptors to the hard limit, as far as `wanted`; what it is
+/// then.
+///
+/// # Errors
+///
+/// Those of getrlimit(2) and setrlimit(2).
+pub fn raise_descriptor_limit(wanted: u64) -> io::Result<u64> {
+    use nix::sys::resource::Resource;
+    let (soft, hard) = nix::sys::resource::getrlimit(Resource::RLIMIT_NOFILE)?;
+    let raised = wanted.min(hard);
+    if raised <= soft {
+        return Ok(soft);
+    }
+    nix::sys::resource::setrlimit(Resource::RLIMIT_NOFILE, raised, hard)?;
+    Ok(raised)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capabilities_can_be_read_and_root_has_some() {
+        let mask = effective_capabilities().unwrap();
+        assert!(!is_root() || mask != 0);
+    }
+
+    #[test]
+    fn two_random_numbers_differ() {
+        let drawn = [random_u32().unwrap(), random_u32().unwrap(), random_u32().unwrap()];
+        assert!(drawn.iter().any(|number| *number != drawn[0]));
+    }
+}

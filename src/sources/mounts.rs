@@ -15,8 +15,7 @@ use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use crate::decode::mountinfo;
-use crate::decode::mountinfo::MountLine;
+use crate::decode::procfs::mountinfo;
 use crate::metrics::METRICS;
 
 /// More than a host with a thousand containers has; the rest is not read.
@@ -93,19 +92,20 @@ impl Mounts {
         self.text.clear();
         self.table.rewind()?;
         self.table.by_ref().take(MAX_BYTES).read_to_end(&mut self.text)?;
-        let lines: Vec<_> = mountinfo::mounts(&self.text).collect();
+        let lines: Vec<_> = mountinfo::parse(&self.text).collect();
 
         let mut change = MountChange::default();
         let mut found = BTreeMap::new();
         for line in &lines {
+            let mount_point = mountinfo::unescape(line.mount_point);
             let state = unwatched(line, &lines).unwrap_or_else(|| {
-                match mark(Path::new(OsStr::from_bytes(&line.mount_point))) {
+                match mark(Path::new(OsStr::from_bytes(&mount_point))) {
                     Ok(()) => MountState::Marked,
                     Err(error) => MountState::Refused(crate::sys::errno_text(&error)),
                 }
             });
             let mount = Mount {
-                mount_point: line.mount_point.to_vec(),
+                mount_point: mount_point.into_owned(),
                 fs_type: line.fs_type.to_vec(),
                 state,
             };
@@ -171,7 +171,7 @@ const REMOTE: &[&str] = &[
 ];
 
 /// Why a mount is not to be watched; `None` if it is.
-fn unwatched(line: &MountLine<'_>, all: &[MountLine<'_>]) -> Option<MountState> {
+fn unwatched(line: &mountinfo::Mount<'_>, all: &[mountinfo::Mount<'_>]) -> Option<MountState> {
     // `fuse.sshfs`: the subtype changes nothing.
     let kind = line.fs_type.split(|byte| *byte == b'.').next().unwrap_or_default();
     let is_in = |list: &[&str]| list.iter().any(|name| name.as_bytes() == kind);
@@ -181,8 +181,8 @@ fn unwatched(line: &MountLine<'_>, all: &[MountLine<'_>]) -> Option<MountState> 
     if is_in(REMOTE) {
         return Some(MountState::Remote);
     }
-    let hides = |other: &&MountLine<'_>| {
-        other.parent_id == line.id && other.id != line.id && other.mount_point == line.mount_point
+    let hides = |other: &&mountinfo::Mount<'_>| {
+        other.parent == line.id && other.id != line.id && other.mount_point == line.mount_point
     };
     all.iter().find(hides).map(|_| MountState::Hidden)
 }
@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     fn states(text: &[u8]) -> Vec<Option<MountState>> {
-        let lines: Vec<_> = mountinfo::mounts(text).collect();
+        let lines: Vec<_> = mountinfo::parse(text).collect();
         lines.iter().map(|line| unwatched(line, &lines)).collect()
     }
 

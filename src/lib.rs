@@ -19,6 +19,8 @@ pub mod sys;
 
 pub mod decode;
 
+pub mod procfs;
+
 pub mod enrich;
 pub mod event;
 

@@ -1,0 +1,391 @@
+//! Opens and scans files under a `/proc` directory, given as a path so that tests can give a
+//! directory of their own.
+//!
+//! A [`ProcessDir`] stands for one process: once it is open, its files are this process's or
+//! "gone", never those of a later process of the same number. Which process of that number it is,
+//! only the start time in its `stat` tells.
+//!
+//! Nothing is kept and nothing is understood here: bytes go to [`decode::procfs`](crate::decode::procfs).
+
+use std::ffi::CStr;
+use std::io;
+use std::ops::ControlFlow;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::AtFlags;
+use nix::fcntl::OFlag;
+use nix::sys::stat::FileStat;
+use nix::sys::stat::Mode;
+
+use crate::sys;
+
+/// Why something under `/proc` could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The process has ended, or has no such thing (kernel threads have no executable).
+    #[error("the process is gone")]
+    Gone,
+    /// Not allowed to look.
+    #[error("permission denied")]
+    Denied,
+    /// Something else.
+    #[error("cannot read")]
+    Io(#[from] io::Error),
+}
+
+impl From<Errno> for Error {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            // ENOENT: no directory, or the link of a process without memory; ESRCH: it ended
+            // while its directory was open; ENOTDIR: a file has the place of the directory.
+            Errno::ENOENT | Errno::ESRCH | Errno::ENOTDIR => Self::Gone,
+            Errno::EACCES | Errno::EPERM => Self::Denied,
+            other => Self::Io(other.into()),
+        }
+    }
+}
+
+/// Short for results of this module.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A `/proc` directory.
+#[derive(Debug)]
+pub struct Proc {
+    dir: OwnedFd,
+}
+
+impl Proc {
+    /// Opens the directory.
+    ///
+    /// # Errors
+    ///
+    /// Those of open(2).
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(Self { dir: nix::fcntl::open(path, flags, Mode::empty())? })
+    }
+
+    /// The numbers of the processes that there are, without their threads.
+    ///
+    /// # Errors
+    ///
+    /// Those of getdents(2).
+    pub fn pids(&self) -> Result<Vec<i32>> {
+        let mut pids = Vec::with_capacity(256);
+        for_each_number(self.dir.as_fd(), c".", |pid, _| {
+            pids.push(pid);
+            ControlFlow::Continue(())
+        })?;
+        Ok(pids)
+    }
+
+    /// Takes hold of one process.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if there is none of that number.
+    pub fn process(&self, pid: i32) -> Result<ProcessDir> {
+        let mut name = [0; 12];
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let dir =
+            nix::fcntl::openat(&self.dir, decimal_name(pid, &mut name), flags, Mode::empty())?;
+        Ok(ProcessDir { dir })
+    }
+
+    /// Reads a file of the system (`stat`) into `into`, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of open(2) and read(2).
+    pub fn read(&self, name: &CStr, limit: usize, into: &mut Vec<u8>) -> Result<()> {
+        read_file(self.dir.as_fd(), name, limit, into)
+    }
+}
+
+/// The directory of one process.
+#[derive(Debug)]
+pub struct ProcessDir {
+    dir: OwnedFd,
+}
+
+impl ProcessDir {
+    /// Reads a file whose text comes in one piece (`stat`, `status`, `cgroup`, `cmdline`) into
+    /// `into`, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if the process has ended.
+    pub fn read_piece(&self, name: &CStr, limit: usize, into: &mut Vec<u8>) -> Result<()> {
+        into.clear();
+        let file = open_file(self.dir.as_fd(), name)?;
+        into.resize(limit, 0);
+        let read = read_retrying(file.as_fd(), into);
+        into.truncate(*read.as_ref().unwrap_or(&0));
+        read?;
+        Ok(())
+    }
+
+    /// Reads a file of any length into `into`, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if the process has ended.
+    pub fn read(&self, name: &CStr, limit: usize, into: &mut Vec<u8>) -> Result<()> {
+        read_file(self.dir.as_fd(), name, limit, into)
+    }
+
+    /// Reads a link (`exe`, `cwd`, `root`, `ns/pid`).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if the process has ended or has none.
+    pub fn link<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+        read_link(self.dir.as_fd(), name, buffer)
+    }
+
+    /// What stat(2) says of the file that a link leads to.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if the process has ended or has none.
+    pub fn stat_of(&self, name: &CStr) -> Result<FileStat> {
+        Ok(nix::sys::stat::fstatat(&self.dir, name, AtFlags::empty())?)
+    }
+
+    /// Takes hold of the directory of open descriptors.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if the process has ended.
+    pub fn fds(&self) -> Result<FdsDir> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(FdsDir { dir: nix::fcntl::openat(&self.dir, c"fd", flags, Mode::empty())? })
+    }
+
+    /// Opens a regular file under the process's root for reading, without following any symbolic
+    /// link: the way can't lead out of that root.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if there is none, or what is there isn't a regular file.
+    pub fn open_in_root(&self, directories: &[&CStr], name: &CStr) -> Result<(OwnedFd, FileStat)> {
+        let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut at = nix::fcntl::openat(&self.dir, c"root", directory, Mode::empty())?;
+        for step in directories {
+            at = nix::fcntl::openat(&at, *step, directory | OFlag::O_NOFOLLOW, Mode::empty())?;
+        }
+        open_regular(at.as_fd(), name)
+    }
+}
+
+/// The open descriptors of one process.
+#[derive(Debug)]
+pub struct FdsDir {
+    dir: OwnedFd,
+}
+
+impl FdsDir {
+    /// Calls `visit` with number and name of each descriptor, in ascending order, until it breaks.
+    ///
+    /// # Errors
+    ///
+    /// Those of getdents(2).
+    pub fn for_each(&self, visit: impl FnMut(i32, &CStr) -> ControlFlow<()>) -> Result<()> {
+        for_each_number(self.dir.as_fd(), c".", visit)
+    }
+
+    /// The text of a descriptor's link.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if it was closed.
+    pub fn link<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+        read_link(self.dir.as_fd(), name, buffer)
+    }
+
+    /// What stat(2) says of the open file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if it was closed.
+    pub fn stat(&self, name: &CStr) -> Result<FileStat> {
+        Ok(nix::sys::stat::fstatat(&self.dir, name, AtFlags::empty())?)
+    }
+}
+
+/// Opens a regular file for reading: nothing else is opened, and symbolic links aren't followed.
+///
+/// # Errors
+///
+/// [`Error::Gone`] if there is none, or what is there isn't a regular file.
+pub fn open_regular(directory: BorrowedFd<'_>, name: &CStr) -> Result<(OwnedFd, FileStat)> {
+    // A FIFO would block, a device could do anything: so not by O_RDONLY alone.
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let stat = nix::sys::stat::fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return Err(Error::Gone);
+    }
+    let file = nix::fcntl::openat(directory, name, flags | OFlag::O_CLOEXEC, Mode::empty())?;
+    let stat = nix::sys::stat::fstat(&file)?;
+    if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return Err(Error::Gone);
+    }
+    Ok((file, stat))
+}
+
+/// Reads an open file from where it is into `into`, at most `limit` bytes.
+///
+/// # Errors
+///
+/// Those of read(2).
+pub fn read_open(file: BorrowedFd<'_>, limit: usize, into: &mut Vec<u8>) -> Result<()> {
+    const STEP: usize = 16 << 10;
+    into.clear();
+    while into.len() < limit {
+        let start = into.len();
+        into.resize((start + STEP).min(limit), 0);
+        let room = into.get_mut(start..).unwrap_or_default();
+        let read = read_retrying(file, room);
+        into.truncate(start + *read.as_ref().unwrap_or(&0));
+        if read? == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn read_file(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    limit: usize,
+    into: &mut Vec<u8>,
+) -> Result<()> {
+    into.clear();
+    let file = open_file(directory, name)?;
+    read_open(file.as_fd(), limit, into)
+}
+
+fn open_file(directory: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+    Ok(nix::fcntl::openat(directory, name, flags, Mode::empty())?)
+}
+
+fn read_retrying(file: BorrowedFd<'_>, into: &mut [u8]) -> Result<usize> {
+    loop {
+        match nix::unistd::read(file, into) {
+            Err(Errno::EINTR) => {}
+            other => return Ok(other?),
+        }
+    }
+}
+
+fn read_link<'b>(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    buffer: &'b mut [u8],
+) -> Result<&'b [u8]> {
+    sys::fs::read_link_at(directory, name, buffer).map_err(|error| {
+        match error.raw_os_error() {
+            Some(errno) => Errno::from_raw(errno).into(),
+            None => Error::Io(error),
+        }
+    })
+}
+
+fn for_each_number(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    mut visit: impl FnMut(i32, &CStr) -> ControlFlow<()>,
+) -> Result<()> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut entries = Dir::openat(directory, name, flags, Mode::empty())?;
+    for entry in entries.iter() {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(number) = crate::decode::procfs::decimal(name.to_bytes()) else { continue };
+        let Ok(number) = i32::try_from(number) else { continue };
+        if visit(number, name).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The decimal digits of a pid as a C string in `buffer`.
+fn decimal_name(pid: i32, buffer: &mut [u8; 12]) -> &CStr {
+    use std::io::Write;
+    let mut rest = &mut buffer[..];
+    // Eleven characters are the most that an i32 takes; the NUL is there already.
+    let written = write!(rest, "{pid}\0");
+    debug_assert!(written.is_ok(), "eleven characters and a NUL fit");
+    CStr::from_bytes_until_nul(buffer).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn directory() -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("7")).unwrap();
+        fs::create_dir(root.path().join("self")).unwrap();
+        fs::write(root.path().join("7/stat"), "7 (a) S").unwrap();
+        root
+    }
+
+    #[test]
+    fn only_numbers_are_processes() {
+        let root = directory();
+        assert_eq!(Proc::open(root.path()).unwrap().pids().unwrap(), [7]);
+    }
+
+    #[test]
+    fn a_missing_process_is_gone() {
+        let root = directory();
+        let error = Proc::open(root.path()).unwrap().process(8).unwrap_err();
+        assert!(matches!(error, Error::Gone));
+    }
+
+    #[test]
+    fn reading_stops_at_the_limit() {
+        let root = directory();
+        let process = Proc::open(root.path()).unwrap().process(7).unwrap();
+        let mut text = b"old".to_vec();
+        process.read_piece(c"stat", 3, &mut text).unwrap();
+        assert_eq!(text, b"7 (");
+        process.read(c"stat", 100, &mut text).unwrap();
+        assert_eq!(text, b"7 (a) S");
+        assert!(matches!(process.read_piece(c"status", 3, &mut text), Err(Error::Gone)));
+        assert!(text.is_empty());
+    }
+
+    #[test]
+    fn a_link_out_of_the_root_is_not_followed() {
+        let root = directory();
+        let inside = root.path().join("7/root/etc");
+        fs::create_dir_all(&inside).unwrap();
+        fs::write(root.path().join("secret"), "x").unwrap();
+        std::os::unix::fs::symlink(root.path().join("secret"), inside.join("passwd")).unwrap();
+        fs::write(inside.join("group"), "root:x:0:").unwrap();
+        let process = Proc::open(root.path()).unwrap().process(7).unwrap();
+        assert!(process.open_in_root(&[c"etc"], c"passwd").is_err());
+        assert!(process.open_in_root(&[c"etc"], c"group").is_ok());
+    }
+
+    #[test]
+    fn a_fifo_in_the_root_is_not_opened() {
+        let root = directory();
+        fs::create_dir_all(root.path().join("7/root/etc")).unwrap();
+        let fifo = root.path().join("7/root/etc/passwd");
+        nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
+        let process = Proc::open(root.path()).unwrap().process(7).unwrap();
+        assert!(matches!(process.open_in_root(&[c"etc"], c"passwd"), Err(Error::Gone)));
+    }
+}

@@ -284,16 +284,10 @@ fn read_retrying(file: BorrowedFd<'_>, into: &mut [u8]) -> Result<usize> {
     }
 }
 
-fn read_link<'b>(
-    directory: BorrowedFd<'_>,
-    name: &CStr,
-    buffer: &'b mut [u8],
-) -> Result<&'b [u8]> {
-    sys::fs::read_link_at(directory, name, buffer).map_err(|error| {
-        match error.raw_os_error() {
-            Some(errno) => Errno::from_raw(errno).into(),
-            None => Error::Io(error),
-        }
+fn read_link<'b>(directory: BorrowedFd<'_>, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+    sys::fs::read_link_at(directory, name, buffer).map_err(|error| match error.raw_os_error() {
+        Some(errno) => Errno::from_raw(errno).into(),
+        None => Error::Io(error),
     })
 }
 

@@ -67,6 +67,29 @@ fn decimal(number: i32, digits: &mut [u8; DIGITS + 1]) -> &CStr {
     CStr::from_bytes_with_nul(digits.get(start..).unwrap_or_default()).unwrap_or_default()
 }
 
+/// Reads a symbolic link below a directory into `buffer`; the link's text.
+///
+/// # Errors
+///
+/// Those of readlinkat(2); `ENAMETOOLONG` if the text fills the buffer and so may have been cut.
+#[doc(alias = "readlinkat")]
+pub fn read_link_at<'b>(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    buffer: &'b mut [u8],
+) -> io::Result<&'b [u8]> {
+    let start = buffer.as_mut_ptr().cast();
+    // SAFETY: `name` ends in NUL, and the call writes at most `buffer.len()` bytes from `start`,
+    // which is our buffer's; it keeps neither pointer.
+    let returned =
+        unsafe { libc::readlinkat(directory.as_raw_fd(), name.as_ptr(), start, buffer.len()) };
+    let len = super::check_len(returned)?;
+    if len == buffer.len() {
+        return Err(io::Error::from_raw_os_error(libc::ENAMETOOLONG));
+    }
+    Ok(buffer.get(..len).unwrap_or_default())
+}
+
 /// What fstat(2) and lstat(2) tell of a file, as far as it is needed here.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Stat {

@@ -1,0 +1,314 @@
+//! The real kernel: do a thing, read the alert. With the rules that this project began with, as
+//! their authors wrote them (tests/rules/introduction.yaml).
+//!
+//! Needs root, fanotify, the proc connector, some of it docker; skipped aloud where they are
+//! missing (`EYAS_REQUIRE` makes that a failure). The shipped rules are in rules.rs.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use support::Need;
+use support::docker::Docker;
+use support::have;
+use support::host::Agent;
+use support::host::Sandbox;
+use support::host::Staying;
+
+const HOST: &[Need] = &[Need::Root, Need::Fanotify, Need::ProcConnector];
+const CONTAINERS: &[Need] = &[Need::Root, Need::Fanotify, Need::ProcConnector, Need::Docker];
+const INTRODUCTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rules/introduction.yaml");
+
+/// The rules of the introduction; all that match alert, since two of them say the same.
+const WITH_INTRODUCTION: &[&str] = &["-r", INTRODUCTION, "-o", "rule_matching=all"];
+
+/// A file with rules of a test's own.
+fn rules(sandbox: &Sandbox, text: &str) -> String {
+    let path = sandbox.dir.join("rules.yaml");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Whether `line` is `HH:MM:SS.nnnnnnnnn: ` and `rest`.
+fn is_alert(line: &str, rest: &str) -> bool {
+    let pattern = "00:00:00.000000000: ";
+    line.strip_suffix(rest).is_some_and(|time| {
+        time.len() == pattern.len()
+            && time.bytes().zip(pattern.bytes()).all(|(is, expected)| match expected {
+                b'0' => is.is_ascii_digit(),
+                _ => is == expected,
+            })
+    })
+}
+
+#[test]
+fn bash_run_in_a_container_alerts_with_its_id_and_name() {
+    if !have("bash_run_in_a_container_alerts_with_its_id_and_name", CONTAINERS) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let docker = Docker::get();
+    let container = docker.container(&[]);
+    let mut agent = Agent::watch(&sandbox, WITH_INTRODUCTION);
+    let (id, name) = (container.short_id(), &container.name);
+    for (bash, what) in [("/bin/bash", "static"), ("/usr/bin/bash", "dynamic")] {
+        let command = ["-c", "read -r x", what];
+        let shell = Staying::start(&mut container.exec(&["-i"], &[&[bash], &command[..]].concat()));
+        let tail = format!("cmdline=bash -c read -r x {what})");
+        let place = format!("container_id={id} container_name={name} shell=bash");
+        let line = agent.line(&format!("shell in a container, {what}"), |line| {
+            line.contains("Warning shell in a container (user=root")
+                && line.contains(&place)
+                && line.ends_with(&tail)
+        });
+        assert!(is_alert(&line, &line[20..]), "{line}");
+        agent.line(&format!("run_shell_in_container, {what}"), |line| {
+            line.contains("Warning Shell spawned in a container other than entrypoint (user=root")
+                && line.contains(&place)
+                && line.ends_with(&tail)
+        });
+        assert!(shell.end().success());
+    }
+    assert!(agent.end(Signal::SIGTERM).status.success());
+}
+
+#[test]
+fn a_container_that_starts_while_the_agent_runs_is_seen() {
+    if !have("a_container_that_starts_while_the_agent_runs_is_seen", CONTAINERS) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let docker = Docker::get();
+    let mut agent = Agent::watch(&sandbox, WITH_INTRODUCTION);
+    let container = docker.container(&[]);
+    let place = format!("container_id={} container_name={} ", container.short_id(), container.name);
+    let shell =
+        Staying::start(&mut container.exec(&["-i"], &["/bin/bash", "-c", "read -r x", "new"]));
+    agent.line("the new container's shell", |line| {
+        line.contains(&place) && line.ends_with("cmdline=bash -c read -r x new)")
+    });
+    shell.end();
+    // Its own sshd_config, in a mount namespace that wasn't there when the agent started.
+    let reader = Staying::start(&mut container.exec(
+        &["-i"],
+        &["/bin/bash", "-c", "> /etc/ssh/sshd_config; exec 3< /etc/ssh/sshd_config; read -r x"],
+    ));
+    agent.line("the container's sshd_config read", |line| {
+        line.contains("SSH is open by (user=root") && line.contains("prog=bash")
+    });
+    reader.end();
+}
+
+#[test]
+fn sudo_and_su_in_a_container_alert() {
+    if !have("sudo_and_su_in_a_container_alert", CONTAINERS) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let docker = Docker::get();
+    let mount = format!("{0}:{0}", sandbox.dir.display());
+    let container = docker.container(&["-v", &mount]);
+    let mut agent = Agent::watch(&sandbox, WITH_INTRODUCTION);
+    for name in ["sudo", "su"] {
+        let program = sandbox.program(name);
+        let staying =
+            Staying::start(&mut container.exec(&["-i"], &[program.to_str().unwrap(), "-i"]));
+        agent.line(name, |line| {
+            line.contains("Error Sudo run in container (user=root")
+                && line.ends_with(&format!("cmdline={name} -i)"))
+        });
+        staying.end();
+    }
+    let outside = Staying::start(Command::new(sandbox.program("sudo")).arg("outside"));
+    agent.mark(&sandbox);
+    outside.end();
+    let ended = agent.end(Signal::SIGTERM);
+    assert!(!ended.lines.iter().any(|line| line.contains("outside")), "{:?}", ended.lines);
+}
+
+#[test]
+fn reading_and_writing_sshd_config_alert_in_their_own_words() {
+    if !have("reading_and_writing_sshd_config_alert_in_their_own_words", HOST) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let mut agent = Agent::watch(&sandbox, WITH_INTRODUCTION);
+    let path = sandbox.file("etc/ssh/sshd_config");
+    let path = path.to_str().unwrap();
+
+    let cat = Staying::start(Command::new("cat").arg(path));
+    let read =
+        format!("Informational SSH is open by (user=root pid={} prog=cat {path})", cat.pid());
+    cat.end();
+    agent.line("the read", |line| is_alert(line, &read));
+
+    let writer = Staying::start(Command::new("sh").args(["-c", "echo x >> \"$0\"", path]));
+    let written =
+        format!("Informational SSH is writen by (user=root pid={} prog=sh ", writer.pid());
+    writer.end();
+    agent.line("the write", |line| line.contains(&written));
+
+    agent.mark(&sandbox);
+    let ended = agent.end(Signal::SIGTERM);
+    let count = |text: &str| ended.lines.iter().filter(|line| line.contains(text)).count();
+    assert_eq!((count("SSH is open by"), count("SSH is writen by")), (1, 1), "{:?}", ended.lines);
+}
+
+#[test]
+fn a_process_three_forks_below_has_its_ancestors() {
+    if !have("a_process_three_forks_below_has_its_ancestors", HOST) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let file = rules(
+        &sandbox,
+        "- rule: deep
+  desc: d
+  condition: evt.type = execve and proc.name = deepest
+  output: >-
+    deep p=%proc.pname 1=%proc.aname[1] 2=%proc.aname[2] 3=%proc.aname[3] 4=%proc.aname[4]
+    ppid=%proc.ppid cmd=%proc.pcmdline
+  priority: INFO
+",
+    );
+    let mut agent = Agent::watch(&sandbox, &["-r", &file]);
+    let deepest = sandbox.program("deepest");
+    let top = Staying::start(
+        Command::new(sandbox.program("forker")).args(["--forks", "3"]).arg(&deepest),
+    );
+    let line = agent.line("deep", |line| line.contains("deep p="));
+    let parents = "deep p=forker 1=forker 2=forker 3=forker 4=";
+    assert!(line.contains(parents), "{line}");
+    assert!(!line.contains(&format!("ppid={} ", top.pid())), "{line}");
+    assert!(line.ends_with(&format!("cmd=forker --forks 3 {}", deepest.display())), "{line}");
+    top.end();
+}
+
+#[test]
+fn each_of_many_programs_alerts_once() {
+    if !have("each_of_many_programs_alerts_once", HOST) {
+        return;
+    }
+    const COUNT: usize = 200;
+    const AT_ONCE: usize = 20;
+    let sandbox = Sandbox::new();
+    let file = rules(
+        &sandbox,
+        "- rule: any program
+  desc: d
+  condition: evt.type = execve
+  output: ran pid=%proc.pid
+  priority: INFO
+",
+    );
+    let mut agent = Agent::watch(&sandbox, &["-r", &file]);
+    let mut pids = Vec::new();
+    // Programs of the system that end at once: nothing may depend on their staying.
+    for number in 0..COUNT {
+        let program = sandbox.dir.join("bin").join(format!("program-{number}"));
+        std::fs::copy("/bin/true", &program).unwrap();
+        let mut child = Command::new(program).spawn().unwrap();
+        pids.push(child.id());
+        child.wait().unwrap();
+    }
+    for _ in 0..COUNT / AT_ONCE {
+        let children: Vec<_> =
+            (0..AT_ONCE).map(|_| Command::new("/bin/true").spawn().unwrap()).collect();
+        for mut child in children {
+            pids.push(child.id());
+            child.wait().unwrap();
+        }
+    }
+    agent.mark(&sandbox);
+    let ended = agent.end(Signal::SIGTERM);
+    for pid in pids {
+        let end = format!("ran pid={pid}");
+        let count = ended.lines.iter().filter(|line| line.ends_with(&end)).count();
+        assert_eq!(count, 1, "pid {pid}");
+    }
+}
+
+#[test]
+fn a_rule_without_an_event_type_warns_and_works() {
+    if !have("a_rule_without_an_event_type_warns_and_works", HOST) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let file = rules(
+        &sandbox,
+        "- rule: by name alone
+  desc: d
+  condition: proc.name = nameless
+  output: seen %evt.type by %proc.name
+  priority: INFO
+",
+    );
+    let mut agent = Agent::watch(&sandbox, &["-r", &file]);
+    let staying = Staying::start(&mut Command::new(sandbox.program("nameless")));
+    agent.line("the exec", |line| line.ends_with("seen execve by nameless"));
+    staying.end();
+    agent.line("the exit", |line| line.ends_with("seen procexit by nameless"));
+    let ended = agent.end(Signal::SIGTERM);
+    assert!(ended.errors.contains("LOAD_NO_EVTTYPE"), "{}", ended.errors);
+}
+
+#[test]
+fn a_signal_ends_it_cleanly_with_statistics() {
+    if !have("a_signal_ends_it_cleanly_with_statistics", HOST) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let file = rules(
+        &sandbox,
+        "- rule: counted
+  desc: d
+  condition: evt.type = execve and proc.name = counted
+  output: counted
+  priority: NOTICE
+",
+    );
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut agent = Agent::watch(&sandbox, &["-r", &file]);
+        let staying = Staying::start(&mut Command::new(sandbox.program("counted")));
+        agent.line("the alert", |line| line.ends_with("Notice counted"));
+        staying.end();
+        let ended = agent.end(signal);
+        assert_eq!(ended.status.code(), Some(0), "{signal}: {}", ended.errors);
+        let all = format!("{}\n{}", ended.lines.join("\n"), ended.errors);
+        for text in
+            ["Events detected: ", "Rule counts by severity:", "   NOTICE: 1", "   counted: 1"]
+        {
+            assert!(all.contains(text), "{signal}: {text:?} is missing in\n{all}");
+        }
+    }
+}
+
+#[test]
+fn a_killed_agent_leaves_nothing_behind() {
+    if !have("a_killed_agent_leaves_nothing_behind", HOST) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let agent = Agent::watch(&sandbox, WITH_INTRODUCTION);
+    let pid = agent.pid();
+    let ended = agent.end(Signal::SIGKILL);
+    assert_eq!(ended.status.code(), None);
+    // No child survives it, and nothing that it marked stands in anybody's way.
+    let is_child = |stat: &str| {
+        let after = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+        after.split_whitespace().nth(1) == Some(&pid.to_string())
+    };
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        if let Ok(stat) = std::fs::read(entry.path().join("stat")) {
+            assert!(!is_child(&String::from_utf8_lossy(&stat)), "{:?}", entry.path());
+        }
+    }
+    let path = sandbox.file("sshd_config");
+    assert!(Command::new("cat").arg(path).output().unwrap().status.success());
+    // The next one can start at once.
+    let mut agent = Agent::watch(&sandbox, WITH_INTRODUCTION);
+    agent.mark(&sandbox);
+    assert!(agent.end(Signal::SIGTERM).status.success());
+}

@@ -1,0 +1,68 @@
+//! What tests share. A test that needs something of the machine asks [`have`] first.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::indexing_slicing, reason = "a test that is wrong may panic")]
+
+pub mod cases;
+pub mod docker;
+pub mod host;
+
+use std::io::Write as _;
+
+/// Something of the machine that a test can need.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Need {
+    /// To be root in the initial user namespace.
+    Root,
+    /// fanotify, with the right to use it.
+    Fanotify,
+    /// The proc connector, in the initial pid and network namespace.
+    ProcConnector,
+    /// dockerd, and what an image can be made of.
+    Docker,
+}
+
+impl Need {
+    /// As `EYAS_REQUIRE` spells it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Fanotify => "fanotify",
+            Self::ProcConnector => "proc_connector",
+            Self::Docker => "docker",
+        }
+    }
+
+    fn is_there(self) -> bool {
+        match self {
+            Self::Root | Self::ProcConnector => nix::unistd::geteuid().is_root(),
+            Self::Fanotify => nix::unistd::geteuid().is_root() && kernel_has("fanotify_init"),
+            Self::Docker => nix::unistd::geteuid().is_root() && docker::is_installed(),
+        }
+    }
+}
+
+/// Whether the running kernel has a system call of that name.
+fn kernel_has(call: &str) -> bool {
+    std::fs::read("/proc/kallsyms").is_ok_and(|symbols| {
+        // An unreadable or stripped list says nothing; the test then finds out.
+        symbols.is_empty() || String::from_utf8_lossy(&symbols).contains(&format!("sys_{call}"))
+    })
+}
+
+/// Whether the machine has all of `needs`. If not, the test is to return at once: it is told on
+/// standard error that it was skipped, and if `EYAS_REQUIRE` (names with commas between them)
+/// lists what is missing, it fails here.
+pub fn have(test: &str, needs: &[Need]) -> bool {
+    let required = std::env::var("EYAS_REQUIRE").unwrap_or_default();
+    let missing = needs.iter().filter(|need| !need.is_there()).map(|need| need.name());
+    let missing: Vec<_> = missing.collect();
+    for name in &missing {
+        let is_required = required.split(',').any(|item| item.trim() == *name);
+        assert!(!is_required, "{test} needs {name}, which EYAS_REQUIRE says must be there");
+    }
+    if !missing.is_empty() {
+        // Past the capture of the test harness: a skip must be seen.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {test} needs {}", missing.join(", "));
+    }
+    missing.is_empty()
+}

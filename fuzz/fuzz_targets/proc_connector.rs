@@ -1,0 +1,6 @@
+//! One datagram of the proc connector. Seeds: tests/golden/proc_connector.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    drop(eyas::decode::proc_connector::message(bytes));
+});

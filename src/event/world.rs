@@ -21,6 +21,8 @@ pub struct World {
     pub groups: FxHashMap<Bytes, FxHashMap<u32, Bytes>>,
     /// The machine.
     pub host: Host,
+    /// Whether buffers are printed in base 64 (`buffer_format_base64`).
+    pub buffers_in_base64: bool,
 }
 
 /// The machine that events happen on.

@@ -1,7 +1,14 @@
 //! `fd.*`: the descriptor that an event is about.
 
-use super::{ArgKind as A, FieldClass, FieldFlags as F, FieldInfo, absent, field};
-use crate::event::DataType as T;
+use super::text::{Text, joined};
+use super::tuple::{self, End, Side};
+use super::{
+    Arg, ArgKind as A, Compare, FieldClass, FieldFlags as F, FieldInfo, absent, field, names, path,
+    render,
+};
+use crate::event::{
+    DataType as T, Event, EventType, Fd, FdKind, FdNumber, InContainer, Param, Value, known,
+};
 
 /// Every syscall that has a file descriptor in its arguments has these fields set with information related to the file.
 pub static CLASS: FieldClass = FieldClass {
@@ -13,50 +20,300 @@ pub static CLASS: FieldClass = FieldClass {
 
 #[rustfmt::skip]
 static CLASS_FIELDS: &[FieldInfo] = &[
-    field("fd.num", T::Int64, "Fd number of the event.", absent),
-    field("fd.type", T::CharBuf, "Kind of fd.", absent),
-    field("fd.typechar", T::CharBuf, "One-letter kind of fd.", absent),
-    field("fd.name", T::CharBuf, "Full path, tuple text or other name.", absent),
-    field("fd.directory", T::CharBuf, "Directory part of the path.", absent),
-    field("fd.filename", T::CharBuf, "Last component of the path.", absent),
-    field("fd.ip", T::IpAddr, "Either end address.", absent).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
-    field("fd.cip", T::IpAddr, "Client address.", absent),
-    field("fd.sip", T::IpAddr, "Server address.", absent),
-    field("fd.lip", T::IpAddr, "Local address.", absent),
-    field("fd.rip", T::IpAddr, "Remote address.", absent),
-    field("fd.port", T::Port, "Either end port.", absent).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
-    field("fd.cport", T::Port, "Client port.", absent),
-    field("fd.sport", T::Port, "Server port.", absent),
-    field("fd.lport", T::Port, "Local port.", absent),
-    field("fd.rport", T::Port, "Remote port.", absent),
-    field("fd.l4proto", T::CharBuf, "Tcp, udp, icmp, raw or <NA>.", absent),
-    field("fd.sockfamily", T::CharBuf, "Ip or unix.", absent),
-    field("fd.is_server", T::Bool, "Process side owns the server end.", absent),
-    field("fd.uid", T::CharBuf, "Tid and fd number concatenated as text.", absent),
-    field("fd.containername", T::CharBuf, "Container id, colon, fd.name.", absent),
-    field("fd.containerdirectory", T::CharBuf, "Container id, colon, fd.directory.", absent),
-    field("fd.proto", T::Port, "Either end port, by service name.", absent).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
-    field("fd.cproto", T::CharBuf, "Client port as text.", absent),
-    field("fd.sproto", T::CharBuf, "Server port as text.", absent),
-    field("fd.lproto", T::CharBuf, "Local port as text.", absent),
-    field("fd.rproto", T::CharBuf, "Remote port as text.", absent),
-    field("fd.net", T::IpNet, "Either end in the network.", absent).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
-    field("fd.cnet", T::IpNet, "Client address in the network.", absent).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
-    field("fd.snet", T::IpNet, "Server address in the network.", absent).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
-    field("fd.lnet", T::IpNet, "Local address in the network.", absent).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
-    field("fd.rnet", T::IpNet, "Remote address in the network.", absent).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
-    field("fd.connected", T::Bool, "Socket connection state.", absent),
-    field("fd.name_changed", T::Bool, "This event changed fd.name.", absent),
+    field("fd.num", T::Int64, "Fd number of the event.", num),
+    field("fd.type", T::CharBuf, "Kind of fd.", kind),
+    field("fd.typechar", T::CharBuf, "One-letter kind of fd.", kind_char),
+    field("fd.name", T::CharBuf, "Full path, tuple text or other name.", |e, _| name(e).map(Value::Bytes)).flags(F::SANITISED),
+    field("fd.directory", T::CharBuf, "Directory part of the path.", |e, _| directory(e).map(Value::Bytes)).flags(F::SANITISED),
+    field("fd.filename", T::CharBuf, "Last component of the path.", filename).flags(F::SANITISED),
+    field("fd.ip", T::IpAddr, "Either end address.", |e, _| either(e, ip_value)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(|e, _| either(e, ip_value))),
+    field("fd.cip", T::IpAddr, "Client address.", |e, _| ip(e, Side::Client)),
+    field("fd.sip", T::IpAddr, "Server address.", |e, _| ip(e, Side::Server)),
+    field("fd.lip", T::IpAddr, "Local address.", |e, _| ip(e, Side::Local)),
+    field("fd.rip", T::IpAddr, "Remote address.", |e, _| ip(e, Side::Remote)),
+    field("fd.port", T::Port, "Either end port.", |e, _| either(e, port_value)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(|e, _| either(e, port_value))),
+    field("fd.cport", T::Port, "Client port.", |e, _| port(e, Side::Client)),
+    field("fd.sport", T::Port, "Server port.", |e, _| port(e, Side::Server)),
+    field("fd.lport", T::Port, "Local port.", |e, _| port(e, Side::Local)),
+    field("fd.rport", T::Port, "Remote port.", |e, _| port(e, Side::Remote)),
+    field("fd.l4proto", T::CharBuf, "Tcp, udp, icmp, raw or <NA>.", l4proto),
+    field("fd.sockfamily", T::CharBuf, "Ip or unix.", sockfamily),
+    field("fd.is_server", T::Bool, "Process side owns the server end.", is_server),
+    field("fd.uid", T::CharBuf, "Tid and fd number concatenated as text.", uid),
+    field("fd.containername", T::CharBuf, "Container id, colon, fd.name.", |e, _| in_container(e, name(e)?)).flags(F::SANITISED),
+    field("fd.containerdirectory", T::CharBuf, "Container id, colon, fd.directory.", |e, _| in_container(e, directory(e)?)).flags(F::SANITISED),
+    field("fd.proto", T::Port, "Either end port, by service name.", |e, _| either(e, port_value)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(|e, _| either(e, port_value))),
+    field("fd.cproto", T::CharBuf, "Client port as text.", |e, _| port_text(e, Side::Client)),
+    field("fd.sproto", T::CharBuf, "Server port as text.", |e, _| port_text(e, Side::Server)),
+    field("fd.lproto", T::CharBuf, "Local port as text.", |e, _| port_text(e, Side::Local)),
+    field("fd.rproto", T::CharBuf, "Remote port as text.", |e, _| port_text(e, Side::Remote)),
+    field("fd.net", T::IpNet, "Either end in the network.", |e, _| either(e, ip_value)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(|e, _| either(e, ip_value))),
+    field("fd.cnet", T::IpNet, "Client address in the network.", |e, _| ip(e, Side::Client)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
+    field("fd.snet", T::IpNet, "Server address in the network.", |e, _| ip(e, Side::Server)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
+    field("fd.lnet", T::IpNet, "Local address in the network.", |e, _| ip(e, Side::Local)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
+    field("fd.rnet", T::IpNet, "Remote address in the network.", |e, _| ip(e, Side::Remote)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
+    field("fd.connected", T::Bool, "Socket connection state.", |e, _| Some(Value::Bool(info(e)?.socket.is_some_and(|socket| socket.is_connected)))),
+    field("fd.name_changed", T::Bool, "This event changed fd.name.", |e, _| info(e).map(|_| Value::Bool(e.fd.name_changed))),
     field("fd.cip.name", T::CharBuf, "DNS name of the client.", absent).flags(F::NO_RHS | F::NO_TRANSFORMER),
     field("fd.sip.name", T::CharBuf, "DNS name of the server.", absent).flags(F::NO_RHS | F::NO_TRANSFORMER),
     field("fd.lip.name", T::CharBuf, "DNS name of the local end.", absent).flags(F::NO_RHS | F::NO_TRANSFORMER),
     field("fd.rip.name", T::CharBuf, "DNS name of the remote end.", absent).flags(F::NO_RHS | F::NO_TRANSFORMER),
-    field("fd.dev", T::Int32, "Device number, hex in text.", absent).flags(F::PF_HEX),
-    field("fd.dev.major", T::Int32, "Device major.", absent),
-    field("fd.dev.minor", T::Int32, "Device minor.", absent),
-    field("fd.ino", T::Int64, "Inode.", absent),
-    field("fd.nameraw", T::CharBuf, "Path as given to the syscall.", absent),
-    field("fd.types", T::CharBuf, "Set of fd kinds open in the process, or kind of fd N.", absent).arg(A::INDEX).flags(F::IS_LIST | F::NO_RHS),
-    field("fd.is_upper_layer", T::Bool, "File in overlayfs upper layer.", absent),
-    field("fd.is_lower_layer", T::Bool, "File in overlayfs lower layer.", absent),
+    field("fd.dev", T::Int32, "Device number, hex in text.", |e, _| Some(Value::Int(info(e)?.dev.cast_signed().into()))).flags(F::PF_HEX),
+    field("fd.dev.major", T::Int32, "Device major.", |e, _| Some(Value::Int((info(e)?.dev >> 8 & 0xfff).into()))),
+    field("fd.dev.minor", T::Int32, "Device minor.", |e, _| info(e).map(|fd| Value::Int((fd.dev & 0xff | fd.dev >> 12 & 0xf_ff00).into()))),
+    field("fd.ino", T::Int64, "Inode.", |e, _| Some(Value::Int(info(e)?.ino.cast_signed()))),
+    field("fd.nameraw", T::CharBuf, "Path as given to the syscall.", name_raw).flags(F::SANITISED),
+    field("fd.types", T::CharBuf, "Set of fd kinds open in the process, or kind of fd N.", types).arg(A::INDEX).flags(F::IS_LIST | F::NO_RHS),
+    field("fd.is_upper_layer", T::Bool, "File in overlayfs upper layer.", |e, _| Some(Value::Bool(info(e)?.is_upper_layer))),
+    field("fd.is_lower_layer", T::Bool, "File in overlayfs lower layer.", |e, _| Some(Value::Bool(info(e)?.is_lower_layer))),
 ];
+
+/// What is known of the event's descriptor; nothing for events that have none.
+fn info<'a>(event: &Event<'a>) -> Option<&'a Fd> {
+    event.fd.info.filter(|_| event.ty.info().has_fd())
+}
+
+fn num<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    if !event.ty.info().has_fd() {
+        return None;
+    }
+    match event.fd.num {
+        FdNumber::None => None,
+        FdNumber::Known(num) => Some(Value::Int(num)),
+        FdNumber::NotNegative => Some(Value::NotNegative),
+    }
+}
+
+fn kind<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    Some(Value::Bytes(names::fd_type(info(event)?.kind).as_bytes()))
+}
+
+fn kind_char<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    if !event.ty.info().has_fd() {
+        return None;
+    }
+    let kind = info(event).map_or_else(|| kind_made_by(event.ty), |fd| fd.kind);
+    Some(Value::Bytes(names::fd_type_char(kind).as_bytes()))
+}
+
+/// What a call makes when it succeeds; Falco takes every socket for IPv4 here.
+const fn kind_made_by(ty: EventType) -> FdKind {
+    match ty {
+        known::OPEN | known::OPENAT | known::OPENAT2 | known::CREAT => FdKind::File,
+        known::SOCKET | known::ACCEPT | known::ACCEPT4 => FdKind::Ipv4Socket,
+        known::PIPE | known::PIPE2 => FdKind::Pipe,
+        known::EVENTFD | known::EVENTFD2 => FdKind::Event,
+        known::SIGNALFD | known::SIGNALFD4 => FdKind::Signal,
+        known::TIMERFD_CREATE => FdKind::Timer,
+        known::INOTIFY_INIT | known::INOTIFY_INIT1 => FdKind::Inotify,
+        _ => FdKind::Unknown,
+    }
+}
+
+/// `fd.name`: from the descriptor, or of a call that didn't make one from its parameters.
+#[must_use]
+pub fn name<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
+    if !event.ty.info().has_fd() {
+        return None;
+    }
+    match info(event) {
+        Some(fd) => Some(tuple::fd_name(event.arena, fd)),
+        None => name_from_params(event),
+    }
+}
+
+/// The path or address that the event itself carries; empty for events that carry none.
+fn name_from_params<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
+    match event.ty {
+        known::OPEN | known::CREAT | known::ACCEPT | known::ACCEPT4 | known::CONNECT => {
+            render::argument(event, 1)
+        }
+        known::OPENAT | known::OPENAT2 => {
+            let given = text_of(event.param(2))?;
+            let base = match event.param(1).as_i64() {
+                _ if given.starts_with(b"/") => b"",
+                Some(dirfd) => path::base_of(event, dirfd).unwrap_or(path::UNKNOWN),
+                None => return None,
+            };
+            Some(path::join(event.arena, base, given))
+        }
+        known::OPEN_BY_HANDLE_AT => text_of(event.param(3)),
+        _ => Some(b""),
+    }
+}
+
+/// A text parameter; what Falco shows for one without data.
+const fn text_of(param: Param<'_>) -> Option<&[u8]> {
+    match param {
+        Param::Bytes(bytes) => Some(bytes),
+        Param::Empty => Some(b"<NA>"),
+        _ => None,
+    }
+}
+
+fn name_raw<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    if !event.ty.info().has_fd() {
+        return None;
+    }
+    let raw = match (info(event), event.ty) {
+        (Some(fd), _) => &fd.name_raw,
+        (None, known::OPENAT | known::OPENAT2) => text_of(event.param(2))?,
+        (None, _) => name_from_params(event)?,
+    };
+    Some(Value::Bytes(path::without_double_slashes(event.arena, raw)))
+}
+
+fn directory<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
+    let name = name(event)?;
+    match info(event).map(|fd| fd.kind) {
+        Some(FdKind::Directory) => Some(name),
+        None | Some(FdKind::File) => Some(directory_part(name)),
+        _ => None,
+    }
+}
+
+/// What stands before the last slash; a path that ends with one is kept.
+fn directory_part(name: &[u8]) -> &[u8] {
+    match memchr::memrchr(b'/', name) {
+        None => b"/",
+        Some(last) if last + 1 == name.len() => name,
+        Some(0) => b"/",
+        Some(last) => name.get(..last).unwrap_or_default(),
+    }
+}
+
+fn filename<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    let fd = info(event).filter(|fd| fd.kind == FdKind::File)?;
+    let name = tuple::fd_name(event.arena, fd);
+    Some(Value::Bytes(match memchr::memrchr(b'/', name) {
+        None => b"/",
+        Some(last) if last + 1 == name.len() => name,
+        Some(last) => name.get(last + 1..).unwrap_or_default(),
+    }))
+}
+
+/// The container's id, a colon, and the text; on the host the id is empty.
+fn in_container<'a>(event: &Event<'a>, text: &[u8]) -> Option<Value<'a>> {
+    let id: &[u8] = match event.thread.map(|thread| &thread.container) {
+        Some(InContainer::Id(id)) => id,
+        _ => b"",
+    };
+    Some(Value::Bytes(joined(event.arena, [id, text].into_iter(), b":")))
+}
+
+fn uid<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    let FdNumber::Known(num) = event.fd.num else { return None };
+    if !event.ty.info().has_fd() {
+        return None;
+    }
+    let mut text = Text::new(event.arena);
+    text.push_int(event.tid);
+    text.push_int(num);
+    Some(text.value())
+}
+
+const fn is_server_kind(kind: FdKind) -> bool {
+    matches!(kind, FdKind::Ipv4Server | FdKind::Ipv6Server)
+}
+
+const fn is_ip(kind: FdKind) -> bool {
+    is_server_kind(kind) || matches!(kind, FdKind::Ipv4Socket | FdKind::Ipv6Socket)
+}
+
+fn l4proto<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    let fd = info(event)?;
+    let told = fd.socket.filter(|socket| {
+        let is_raw = socket.protocol == crate::event::Protocol::Raw;
+        is_ip(fd.kind) && (socket.role.is_some() || is_raw || is_server_kind(fd.kind))
+    });
+    let protocol = told.map_or(crate::event::Protocol::Unknown, |socket| socket.protocol);
+    Some(Value::Bytes(names::protocol(protocol).as_bytes()))
+}
+
+fn sockfamily<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    match info(event)?.kind {
+        kind if is_ip(kind) => Some(Value::Bytes(b"ip")),
+        FdKind::UnixSocket => Some(Value::Bytes(b"unix")),
+        _ => None,
+    }
+}
+
+fn is_server<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    let fd = info(event)?;
+    if is_server_kind(fd.kind) {
+        return Some(Value::Bool(true));
+    }
+    if !is_ip(fd.kind) {
+        return Some(Value::Bool(false));
+    }
+    let address = fd.socket.and_then(|socket| socket.server).map_or_else(
+        || match fd.kind {
+            FdKind::Ipv6Socket => std::net::Ipv6Addr::UNSPECIFIED.into(),
+            _ => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        },
+        |(address, _)| address,
+    );
+    Some(Value::Bool(tuple::is_local(event, address)))
+}
+
+const fn ip_value<'a>(end: End) -> Value<'a> {
+    Value::Ip(end.0)
+}
+
+fn port_value<'a>(end: End) -> Value<'a> {
+    Value::UInt(end.1.into())
+}
+
+fn ip<'a>(event: &Event<'a>, side: Side) -> Option<Value<'a>> {
+    tuple::end_of(event, info(event)?, side).map(ip_value)
+}
+
+fn port<'a>(event: &Event<'a>, side: Side) -> Option<Value<'a>> {
+    tuple::end_of(event, info(event)?, side).map(port_value)
+}
+
+/// The port as text. Of sockets with one end only, Falco's text is empty.
+fn port_text<'a>(event: &Event<'a>, side: Side) -> Option<Value<'a>> {
+    let fd = info(event)?;
+    let kind = fd.kind;
+    if is_server_kind(kind) || (kind == FdKind::UnixSocket && side == Side::Client) {
+        let has_text = matches!(side, Side::Client | Side::Server);
+        return (has_text && tuple::with_role(fd).is_some()).then_some(Value::Bytes(b""));
+    }
+    let (_, port) = tuple::end_of(event, fd, side)?;
+    let mut text = Text::new(event.arena);
+    text.push_uint(port.into());
+    Some(text.value())
+}
+
+/// Both ends of a connection, or the one end of a server.
+fn either<'a>(event: &Event<'a>, value: fn(End) -> Value<'a>) -> Option<Value<'a>> {
+    let fd = info(event)?;
+    let values = match tuple::ends(fd) {
+        Some((client, server)) => event.arena.alloc_slice_copy(&[value(client), value(server)]),
+        None => event.arena.alloc_slice_copy(&[value(tuple::server_end(fd)?)]),
+    };
+    Some(Value::List(values))
+}
+
+/// The kinds of descriptor that the process has open, each once, or the kind of one of them.
+fn types<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
+    if !event.ty.info().has_fd() {
+        return None;
+    }
+    let table = &event.world.main_thread(event.thread?)?.fds;
+    let text = |fd: &Fd| Value::Bytes(names::fd_type(fd.kind).as_bytes());
+    if let Arg::Index(num) = arg {
+        let fd = path::fd_of(event, i64::from(*num))?;
+        return Some(Value::List(event.arena.alloc_slice_copy(&[text(fd)])));
+    }
+    let mut found = bumpalo::collections::Vec::new_in(event.arena);
+    let mut numbers = bumpalo::collections::Vec::from_iter_in(table.keys(), event.arena);
+    numbers.sort_unstable_by(|a, b| b.cmp(a));
+    for fd in numbers.iter().filter_map(|num| table.get(num)) {
+        if !found.contains(&text(fd)) {
+            found.push(text(fd));
+        }
+    }
+    (!found.is_empty()).then(|| Value::List(found.into_bump_slice()))
+}

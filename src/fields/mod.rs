@@ -6,11 +6,25 @@
 
 pub mod container;
 pub mod evt;
+pub mod evt_kind;
+pub mod evt_open;
+pub mod evt_result;
+pub mod evt_time;
 pub mod fd;
 pub mod fs;
 pub mod lookup;
 pub mod misc;
+pub mod names;
+pub mod path;
+pub mod print;
 pub mod proc;
+pub mod proc_kin;
+pub mod proc_who;
+pub mod render;
+#[cfg(test)]
+mod support;
+pub mod text;
+pub mod tuple;
 pub mod user;
 
 pub use lookup::{Field, LookupError, lookup};
@@ -103,6 +117,8 @@ impl FieldFlags {
     pub const FORMAT_SUGGESTED: u32 = 1 << 7;
     pub const PF_HEX: u32 = 1 << 8;
     pub const PF_10_PADDED_DEC: u32 = 1 << 9;
+    /// Outputs print it without control characters. Ours: Falco does it in the reader.
+    pub const SANITISED: u32 = 1 << 10;
 }
 
 /// A field's argument, resolved once at load.

@@ -1,0 +1,140 @@
+//! Paths as Falco joins and normalises them: text only, no symbolic links, no file system.
+
+use crate::event::{Arena, Event, Fd, Thread};
+
+use super::text::Text;
+
+/// `AT_FDCWD`: relative to the working directory.
+pub const AT_FDCWD: i64 = -100;
+
+/// What stands before a path whose directory isn't known.
+pub const UNKNOWN: &[u8] = b"<UNKNOWN>";
+
+/// Longer results are replaced by [`TOO_LONG`].
+const MAX_LEN: usize = 1024;
+const TOO_LONG: &[u8] = b"/DIR_TOO_LONG/FILENAME_TOO_LONG";
+
+/// Joins a path to its base and normalises the result; `base` ends with a slash or is used as it
+/// stands.
+#[must_use]
+pub fn join<'a>(arena: &'a Arena, base: &[u8], path: &[u8]) -> &'a [u8] {
+    let base = if path.starts_with(b"/") { &b""[..] } else { base };
+    let mut whole = Text::with_capacity(base.len() + path.len(), arena);
+    whole.push(base);
+    whole.push(path);
+    normalise(arena, whole.as_slice())
+}
+
+/// Collapses slashes, drops `.`, lets `..` take a component away, drops a trailing slash.
+#[must_use]
+pub fn normalise<'a>(arena: &'a Arena, path: &[u8]) -> &'a [u8] {
+    let is_absolute = path.starts_with(b"/");
+    let mut kept = bumpalo::collections::Vec::new_in(arena);
+    for component in path.split(|&byte| byte == b'/') {
+        match component {
+            b"" | b"." => {}
+            // With nothing to take away it stays at the start.
+            b".." => drop(kept.pop()),
+            _ => kept.push(component),
+        }
+    }
+    let mut text = Text::with_capacity(path.len(), arena);
+    for (index, component) in kept.iter().enumerate() {
+        if index > 0 || is_absolute {
+            text.push_byte(b'/');
+        }
+        text.push(component);
+    }
+    if kept.is_empty() && is_absolute {
+        text.push_byte(b'/');
+    }
+    if text.len() > MAX_LEN { TOO_LONG } else { text.finish() }
+}
+
+/// `path` with each run of slashes as one.
+#[must_use]
+pub fn without_double_slashes<'a>(arena: &'a Arena, path: &'a [u8]) -> &'a [u8] {
+    if memchr::memmem::find(path, b"//").is_none() {
+        return path;
+    }
+    let mut text = Text::with_capacity(path.len(), arena);
+    let mut last = 0;
+    for &byte in path {
+        if byte != b'/' || last != b'/' {
+            text.push_byte(byte);
+        }
+        last = byte;
+    }
+    text.finish()
+}
+
+/// The working directory as `proc.cwd` shows it: with a trailing slash, `./` if it isn't known.
+#[must_use]
+pub fn cwd<'a>(event: &Event<'a>, thread: &'a Thread) -> &'a [u8] {
+    let Some(main) = event.world.main_thread(thread) else { return b"./" };
+    with_slash(event.arena, &main.cwd)
+}
+
+/// `path` with a slash at its end.
+#[must_use]
+pub fn with_slash<'a>(arena: &'a Arena, path: &'a [u8]) -> &'a [u8] {
+    if path.ends_with(b"/") {
+        return path;
+    }
+    let mut text = Text::with_capacity(path.len() + 1, arena);
+    text.push(path);
+    text.push_byte(b'/');
+    text.finish()
+}
+
+/// The descriptor of that number in the process of the event's thread.
+#[must_use]
+pub fn fd_of<'a>(event: &Event<'a>, num: i64) -> Option<&'a Fd> {
+    if let (crate::event::FdNumber::Known(own), Some(info)) = (event.fd.num, event.fd.info)
+        && own == num
+    {
+        return Some(info);
+    }
+    event.world.main_thread(event.thread?)?.fds.get(&num)
+}
+
+/// Where a path relative to `dirfd` starts; `None` if the descriptor isn't known.
+#[must_use]
+pub fn base_of<'a>(event: &Event<'a>, dirfd: i64) -> Option<&'a [u8]> {
+    if dirfd == AT_FDCWD {
+        return Some(cwd(event, event.thread?));
+    }
+    let fd = fd_of(event, dirfd)?;
+    Some(with_slash(event.arena, super::tuple::fd_name(event.arena, fd)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_joined_as_text() {
+        let arena = Arena::new();
+        for (base, path, expected) in [
+            ("/root/", "amber.txt", "/root/amber.txt"),
+            ("/root/", "/etc//passwd", "/etc/passwd"),
+            ("/root/", "./x/../y", "/root/y"),
+            ("/root/", "../../../t", "/t"),
+            ("/abs/up/", "../willow/", "/abs/willow"),
+            ("", "./x/../y", "y"),
+            ("<UNKNOWN>", "willow", "<UNKNOWN>willow"),
+            ("<UNKNOWN>", "../willow", "<UNKNOWN>../willow"),
+            ("<UNKNOWN>", "./x/../y", "<UNKNOWN>./y"),
+            ("/", "/", "/"),
+        ] {
+            let joined = join(&arena, base.as_bytes(), path.as_bytes());
+            assert_eq!(String::from_utf8_lossy(joined), expected, "{base} + {path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_says_so() {
+        let arena = Arena::new();
+        assert_eq!(join(&arena, b"/", &[b'a'; 1100]), TOO_LONG);
+    }
+}

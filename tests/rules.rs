@@ -1,5 +1,6 @@
 //! The shipped rules: each has cases that it must alert on and cases that it must not
-//! (tests/rules/*_cases.yaml). All are played for real with the agent watching, as root.
+//! (tests/rules/*_cases.yaml). Each is judged as a made event, which needs no kernel, and played
+//! for real with the agent watching, as root. And docs/rules.md says what the file says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -8,6 +9,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
+use eyas::engine::load::Loader;
+use eyas::engine::load::Settings;
+use eyas::engine::ruleset::Matching;
+use eyas::engine::ruleset::RuleSet;
 use nix::sys::signal::Signal;
 use support::Need;
 use support::cases;
@@ -19,6 +24,7 @@ use support::host::Agent;
 use support::host::Sandbox;
 use support::host::Staying;
 use support::host::read;
+use support::made;
 
 const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rules/eyas_rules.yaml");
 const PRELUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/rules/prelude.sh");
@@ -73,6 +79,29 @@ fn every_shipped_rule_names_a_technique_and_says_who_did_it() {
         let name = rule["rule"].as_str().unwrap();
         assert!(output.starts_with(name), "{name}: the output begins otherwise");
     }
+}
+
+#[test]
+fn the_shipped_file_loads_without_a_warning() {
+    let mut loader = Loader::new(Settings::default());
+    let result = loader.add("eyas_rules.yaml", read(RULES).as_bytes());
+    assert!(result.successful(), "{}", result.verbose());
+    assert!(result.warnings.is_empty(), "{}", result.verbose());
+}
+
+#[test]
+fn shipped_rules_match_their_cases_made_up_and_no_others() {
+    let mut loader = Loader::new(Settings::default());
+    loader.add("eyas_rules.yaml", read(RULES).as_bytes());
+    let rules = RuleSet::build(loader.finish().unwrap().rules, Matching::All);
+    let mut wrong = Vec::new();
+    for case in cases::all() {
+        let matched = made::judge(&rules, &case);
+        if matched.contains(&case.rule) != case.fires {
+            wrong.push(format!("{}: {}: matched {matched:?}", case.rule, case.name));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 /// A configuration in which all rules that match alert, each with its case's name.
@@ -172,4 +201,59 @@ fn shipped_rules_alert_on_their_cases_in_a_container_and_on_no_others() {
     cases.retain(|case| case.is("container"));
     play_all(&cases, Some(&container), &sandbox, &mut agent);
     assert!(agent.end(Signal::SIGTERM).status.success());
+}
+
+/// The table of docs/rules.md, from the rules file.
+fn table() -> String {
+    let shipped = shipped();
+    let macros_with_files = ["opened_to_read", "opened_to_write"];
+    let mut table = "| rule | priority | from | techniques |\n|---|---|---|---|\n".to_owned();
+    for rule in shipped.as_array().unwrap().iter().filter(|item| item.get("rule").is_some()) {
+        let text = |key: &str| rule[key].as_str().unwrap();
+        let condition = text("condition");
+        let has_files = macros_with_files.iter().any(|name| condition.contains(name));
+        let kinds = [
+            (condition.contains("program_started"), "programs started"),
+            (has_files, "files opened"),
+            (condition.contains("procexit"), "programs ended"),
+            (condition.contains("setresuid"), "user ids changed"),
+            (condition.contains("ptrace"), "tracers attached"),
+        ];
+        let kinds: Vec<_> = kinds.iter().filter(|(is, _)| *is).map(|(_, kind)| *kind).collect();
+        assert!(!kinds.is_empty(), "{}", text("rule"));
+        let tags = rule["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap());
+        let techniques: Vec<_> = tags.filter(|tag| tag.starts_with('T')).collect();
+        let row = [text("rule"), text("priority"), &kinds.join(", "), &techniques.join(" ")];
+        table += &format!("| {} |\n", row.join(" | "));
+    }
+    table
+}
+
+#[test]
+fn the_documentation_lists_the_shipped_rules() {
+    const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md");
+    const BEGIN: &str = "<!-- made from rules/eyas_rules.yaml: EYAS_BLESS=1 cargo test -->\n";
+    let text = read(DOCS);
+    let (before, _) = text.split_once(BEGIN).expect("the line that the table follows");
+    let wanted = format!("{before}{BEGIN}{}", table());
+    if std::env::var_os("EYAS_BLESS").is_some() {
+        fs::write(DOCS, &wanted).unwrap();
+    }
+    assert_eq!(read(DOCS), wanted, "run it once with EYAS_BLESS=1");
+}
+
+#[test]
+fn the_examples_of_the_documentation_load_after_the_shipped_file() {
+    let docs = read(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md"));
+    let mut loader = Loader::new(Settings::default());
+    loader.add("eyas_rules.yaml", read(RULES).as_bytes());
+    let examples = docs.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut count = 0;
+    for example in examples {
+        let result = loader.add("docs/rules.md", example.as_bytes());
+        assert!(result.successful(), "{}", result.verbose());
+        assert!(result.warnings.is_empty(), "{}", result.verbose());
+        count += 1;
+    }
+    assert_eq!(count, 2);
 }

@@ -1,11 +1,11 @@
-# Read by every bash of a live case (BASH_ENV). $D: the test's directory; $CONTAINER: set
-# in one; $BASH_KIND: which bash to use.
+# Read by every bash of a live case (BASH_ENV), but not by one that is called sh. $D: the test's
+# directory; $CONTAINER: set in one; $BASH_KIND: which bash to use.
 
 # run NAME ARG...: a program of that name, which stays until its input ends
 run() {
     local name=$1
     shift
-    [ -e "$D/bin/$name" ] || ln "$D/stand-in" "$D/bin/$name"
+    [ -e "$D/bin/$name" ] || ln "$D/stand-in" "$D/bin/$name" 2>/dev/null
     "$D/bin/$name" "$@"
 }
 
@@ -17,18 +17,18 @@ as() {
 
 # linked NAME: makes the shell of that name, $D/sh-$BASH_KIND/NAME
 linked() {
-    [ -e "$D/sh-$BASH_KIND/$1" ] || ln "$D/$BASH_KIND" "$D/sh-$BASH_KIND/$1"
+    [ -e "$D/sh-$BASH_KIND/$1" ] || ln "$D/$BASH_KIND" "$D/sh-$BASH_KIND/$1" 2>/dev/null
 }
 
 # reader NAME FILE: a program of that name that opens the file for reading and stays
 reader() {
-    as "$1" "exec 3<$2; hold"
+    as "$1" "exec 3<$2; read -r _"
 }
 
 # writer NAME FILE: the same for appending; nothing is written, and a new file is removed later
 writer() {
     prepare "$2"
-    as "$1" "exec 3>>$2; hold"
+    as "$1" "exec 3>>$2; read -r _"
 }
 
 hold() {
@@ -50,7 +50,7 @@ secret() {
 directory() {
     [ -z "$1" ] || [ -d "$1" ] && return
     directory "${1%/*}"
-    mkdir "$1" && note "$1"
+    mkdir "$1" 2>/dev/null && note "$1"
 }
 
 note() {

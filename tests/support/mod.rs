@@ -5,6 +5,7 @@
 pub mod cases;
 pub mod docker;
 pub mod host;
+pub mod made;
 
 use std::io::Write as _;
 

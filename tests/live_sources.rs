@@ -28,6 +28,7 @@ use eyas::sources::proc_connector;
 use eyas::sys::abi;
 use eyas::sys::clock;
 use eyas::sys::poll;
+use eyas::sys::process;
 
 /// Whatever a source gives; `None`, said loudly, where the host refuses it and it isn't required.
 fn have<T>(need: &str, result: Result<T, Error>) -> Option<T> {
@@ -198,6 +199,52 @@ fn a_full_receive_buffer_is_a_loss_with_its_count_and_the_end_of_it_is_noticed()
         run("true", &[]);
     }
     assert!(counted.get() > 0);
+}
+
+#[test]
+fn without_the_privilege_each_source_says_which_one_is_missing() {
+    // Capabilities belong to threads, and each test is one.
+    process::keep_capabilities(&[]).unwrap();
+    match ProcConnector::subscribe(proc_connector::Options::default()) {
+        // From 6.6 everybody may listen.
+        Ok(mut source) => {
+            let pid = run("true", &[]);
+            assert!(!life(&mut source, pid).is_empty());
+        }
+        Err(error) => {
+            assert!(matches!(error, Error::Denied(_)));
+            let text = "cannot subscribe to process events: bind(NETLINK_CONNECTOR): EPERM \
+                        (Operation not permitted)";
+            assert_eq!(error.to_string(), text);
+            assert!(error.hint().contains("CAP_NET_ADMIN"));
+        }
+    }
+
+    let error = FileWatch::start(Wanted::ALL).unwrap_err();
+    assert!(matches!(error, Error::Denied(_)));
+    let text = "cannot watch files: fanotify_init: EPERM (Operation not permitted)";
+    assert_eq!(error.to_string(), text);
+    assert!(error.hint().contains("CAP_SYS_ADMIN"));
+}
+
+#[test]
+fn silence_in_another_pid_namespace_is_noticed() {
+    if std::env::var_os("EYAS_TEST_INSIDE").is_some() {
+        let error = ProcConnector::subscribe(proc_connector::Options::default()).unwrap_err();
+        let text = "cannot subscribe to process events: PROC_CN_MCAST_LISTEN: no answer within";
+        assert!(error.to_string().starts_with(text), "{error}");
+        assert!(error.hint().contains("namespace"));
+        return;
+    }
+    let Some(_) = subscribe() else { return };
+    let inside = Command::new("unshare")
+        .args(["--pid", "--fork"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "silence_in_another_pid_namespace_is_noticed"])
+        .env("EYAS_TEST_INSIDE", "1")
+        .output()
+        .unwrap();
+    assert!(inside.status.success(), "{}", String::from_utf8_lossy(&inside.stdout));
 }
 
 #[test]

@@ -63,6 +63,46 @@ pub fn effective_capabilities() -> io::Result<u64> {
         .ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
+/// Takes every capability but those in `keep` from the calling thread, for good.
+///
+/// Capabilities belong to threads: call it before the first other thread, or in each. Those that
+/// the thread does not have are not given by naming them.
+///
+/// # Errors
+///
+/// Those of capset(2).
+#[doc(alias = "capset")]
+pub fn keep_capabilities(keep: &[Capability]) -> io::Result<()> {
+    let kept = keep.iter().fold(0, |mask, capability| mask | (1_u64 << (*capability as u8)));
+    let kept = kept & effective_capabilities()?;
+    let low = u32::try_from(kept & u64::from(u32::MAX)).unwrap_or(0);
+    let high = u32::try_from(kept >> 32).unwrap_or(0);
+    let header = CapHeader { version: CAPABILITY_VERSION_3, pid: 0 };
+    let data = [low, high].map(|half| CapData { effective: half, permitted: half, inheritable: 0 });
+    // SAFETY: capset(2) reads one header and, for this version, two data structs; both are ours
+    // and live through the call, which writes the header's version only where it is unknown.
+    let returned = unsafe { libc::syscall(libc::SYS_capset, &raw const header, data.as_ptr()) };
+    if returned < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// `_LINUX_CAPABILITY_VERSION_3` in linux/capability.h, 2.6.26.
+const CAPABILITY_VERSION_3: u32 = 0x2008_0522;
+
+/// `struct __user_cap_header_struct` in linux/capability.h.
+#[repr(C)]
+struct CapHeader {
+    version: u32,
+    pid: i32,
+}
+
+/// `struct __user_cap_data_struct` in linux/capability.h.
+#[repr(C)]
+struct CapData {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
 /// Whether the effective user is root.
 #[must_use]
 pub fn is_root() -> bool {
@@ -129,6 +169,22 @@ mod tests {
     fn capabilities_can_be_read_and_root_has_some() {
         let mask = effective_capabilities().unwrap();
         assert!(!is_root() || mask != 0);
+    }
+
+    #[test]
+    fn a_capability_that_is_not_kept_is_gone_from_this_thread_alone() {
+        let before = effective_capabilities().unwrap();
+        let thread = std::thread::spawn(|| {
+            keep_capabilities(&[Capability::NetAdmin]).unwrap();
+            let path = format!("/proc/self/task/{}/status", nix::unistd::gettid());
+            let text = std::fs::read(path).unwrap();
+            String::from_utf8_lossy(&text)
+                .lines()
+                .find_map(|line| u64::from_str_radix(line.strip_prefix("CapEff:")?.trim(), 16).ok())
+        });
+        let after = thread.join().unwrap().unwrap();
+        assert_eq!(after, before & (1 << Capability::NetAdmin as u8));
+        assert_eq!(effective_capabilities().unwrap(), before);
     }
 
     #[test]

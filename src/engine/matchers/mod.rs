@@ -1,0 +1,119 @@
+//! Comparisons of bytes with prepared literals, one kind a file. No fields, no events.
+
+pub mod glob;
+pub mod paths;
+pub mod posix_regex;
+pub mod set;
+
+use std::cmp::Ordering;
+
+use memchr::memmem::Finder;
+
+pub use glob::Glob;
+pub use paths::Paths;
+pub use posix_regex::PosixRegex;
+pub use set::BytesSet;
+
+/// One comparison of text or bytes with something prepared at load.
+#[derive(Clone, Debug)]
+pub enum BytesTest {
+    /// The same bytes.
+    Equal(Box<[u8]>),
+    /// Other bytes.
+    NotEqual(Box<[u8]>),
+    /// In strcmp's order, one of these two results.
+    Order(Box<[u8]>, Ordering, bool),
+    /// Somewhere in it.
+    Contains(Box<Finder<'static>>),
+    /// Somewhere in it, ASCII letters of either case; the literal in lower case.
+    IContains(Box<[u8]>),
+    /// At its start.
+    StartsWith(Box<[u8]>),
+    /// At its end.
+    EndsWith(Box<[u8]>),
+    /// A pattern of fnmatch(3).
+    Glob(Glob),
+    /// A regular expression over the whole value.
+    Regex(Box<PosixRegex>),
+    /// One of these.
+    In(BytesSet),
+    /// Below one of these paths.
+    Paths(Paths),
+}
+
+impl BytesTest {
+    /// Whether it holds for `value`.
+    #[must_use]
+    pub fn holds(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Equal(literal) => value == &**literal,
+            Self::NotEqual(literal) => value != &**literal,
+            Self::Order(literal, order, or_equal) => {
+                let actual = value.cmp(literal);
+                actual == *order || (*or_equal && actual == Ordering::Equal)
+            }
+            Self::Contains(finder) => finder.find(value).is_some(),
+            Self::IContains(literal) => contains_ignoring_case(value, literal),
+            Self::StartsWith(literal) => value.starts_with(literal),
+            Self::EndsWith(literal) => value.ends_with(literal),
+            Self::Glob(glob) => glob.matches(value),
+            Self::Regex(regex) => regex.matches(value),
+            Self::In(set) => set.contains(value),
+            Self::Paths(paths) => paths.matches(value),
+        }
+    }
+
+    /// A test for `contains`.
+    #[must_use]
+    pub fn contains(literal: &[u8]) -> Self {
+        Self::Contains(Box::new(Finder::new(literal).into_owned()))
+    }
+}
+
+/// Whether `lowered`, which has no capital letters, is somewhere in `value` in any case.
+fn contains_ignoring_case(value: &[u8], lowered: &[u8]) -> bool {
+    let Some(&first) = lowered.first() else {
+        return true;
+    };
+    let Some(last_start) = value.len().checked_sub(lowered.len()) else {
+        return false;
+    };
+    let starts = memchr::memchr2_iter(first, first.to_ascii_uppercase(), value);
+    starts.take_while(|&start| start <= last_start).any(|start| {
+        value
+            .get(start..start + lowered.len())
+            .is_some_and(|candidate| candidate.eq_ignore_ascii_case(lowered))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn ignoring_case_is_the_same_as_lowering_both(value in "[aAbB]{0,12}", literal in "[aAbB]{0,4}") {
+            let lowered = literal.to_ascii_lowercase();
+            prop_assert_eq!(
+                contains_ignoring_case(value.as_bytes(), lowered.as_bytes()),
+                value.to_ascii_lowercase().contains(&lowered)
+            );
+        }
+
+        #[test]
+        fn contains_is_the_same_as_trying_every_window(value in "[ab]{0,12}", literal in "[ab]{0,4}") {
+            let test = BytesTest::contains(literal.as_bytes());
+            prop_assert_eq!(test.holds(value.as_bytes()), value.contains(&literal));
+        }
+    }
+
+    #[test]
+    fn text_is_ordered_as_strcmp_orders_it() {
+        let less = BytesTest::Order(b"b".as_slice().into(), Ordering::Less, false);
+        assert!(less.holds(b"a") && less.holds(b"") && !less.holds(b"b") && !less.holds(b"ba"));
+        let at_least = BytesTest::Order(b"b".as_slice().into(), Ordering::Greater, true);
+        assert!(at_least.holds(b"b") && at_least.holds(b"ba") && !at_least.holds(b"a"));
+    }
+}

@@ -5,12 +5,17 @@
 //! share and evaluates it on one event, `output` is the format of an alert's text.
 
 pub mod compile;
+pub mod condition;
 pub mod describe;
 pub mod diagnostic;
 pub mod event_set;
 pub mod lang;
 pub mod load;
+pub mod matchers;
 pub mod output;
 pub mod rule;
 pub mod ruleset;
+pub mod services;
+pub mod transform;
+pub mod types;
 pub mod yaml;

@@ -89,7 +89,7 @@ pub fn check_operator(
     if operator == O::Exists {
         return Ok(());
     }
-    let name = spelling(operator);
+    let name = operator.name();
     let refuse = |what: &str| Err(format!("filter error: '{name}' {what}"));
     let is_member = matches!(operator, O::In | O::Intersects);
     let is_equality = matches!(operator, O::Equal | O::NotEqual);
@@ -102,9 +102,7 @@ pub fn check_operator(
             (is_member || is_equality || is_order, "numeric filters")
         }
         Family::Bool => (is_member || is_equality, "numeric filters"),
-        Family::Text => {
-            (!matches!(operator, O::BContains | O::BStartsWith), "string filters")
-        }
+        Family::Text => (!matches!(operator, O::BContains | O::BStartsWith), "string filters"),
         Family::Buffer => (
             is_member
                 || is_equality
@@ -121,32 +119,6 @@ pub fn check_operator(
         }
     };
     if is_allowed { Ok(()) } else { refuse(&format!("operator not supported for {kind}")) }
-}
-
-/// An operator as rules spell it.
-#[must_use]
-pub const fn spelling(operator: Operator) -> &'static str {
-    match operator {
-        Operator::Exists => "exists",
-        Operator::LessOrEqual => "<=",
-        Operator::Less => "<",
-        Operator::GreaterOrEqual => ">=",
-        Operator::Greater => ">",
-        Operator::Equal => "=",
-        Operator::NotEqual => "!=",
-        Operator::Glob => "glob",
-        Operator::IGlob => "iglob",
-        Operator::Contains => "contains",
-        Operator::IContains => "icontains",
-        Operator::BContains => "bcontains",
-        Operator::StartsWith => "startswith",
-        Operator::BStartsWith => "bstartswith",
-        Operator::EndsWith => "endswith",
-        Operator::Regex => "regex",
-        Operator::Intersects => "intersects",
-        Operator::In => "in",
-        Operator::PMatch => "pmatch",
-    }
 }
 
 /// A literal, converted to the type that it is compared with.
@@ -214,9 +186,9 @@ pub fn convert(text: &str, ty: DataType, operator: Operator) -> Result<Literal, 
             "false" => Ok(Literal::Bool(false)),
             _ => Err(format!("filter error: unrecognized boolean value {text}")),
         },
-        Family::Port => port(text)
-            .map(Literal::Integer)
-            .ok_or_else(|| format!("unrecognized protocol {text}")),
+        Family::Port => {
+            port(text).map(Literal::Integer).ok_or_else(|| format!("unrecognized protocol {text}"))
+        }
         Family::Text if text.len() > MAX_TEXT => {
             let (used, available) = (text.len() + 1, MAX_TEXT + 1);
             Err(format!("filter parameter too long (used={used}, available={available}):{text}"))

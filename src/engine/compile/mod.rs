@@ -1,0 +1,198 @@
+//! From a resolved tree to a typed condition: fields looked up, literals converted, types checked.
+//!
+//! Errors have Falco's texts and the place of the check they are in; the first one ends it.
+//! `operand` types fields and transformers, `test` makes comparisons, `warning` finds literals
+//! that are probably not meant.
+
+mod operand;
+mod test;
+mod warning;
+
+use std::sync::Arc;
+
+pub use super::condition::Condition;
+use super::condition::{Node, Predicate, Quantifier, Test};
+use super::event_set::EventSet;
+use super::lang::ast::{Check, Expr, Operand, Operator, Position, Right};
+use super::transform::Source;
+use super::types;
+use crate::event::DataType;
+use operand::Typed;
+
+/// Deepest nesting of a condition after macros are expanded.
+const MAX_DEPTH: usize = 2000;
+
+/// What [`compile`] gives.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The typed condition.
+    pub condition: Condition,
+    /// The event types for which it can be true.
+    pub events: EventSet,
+    /// Texts of LOAD_COMPILE_CONDITION warnings.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that compiles and is probably not meant.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Warning {
+    /// Falco's text.
+    pub message: String,
+    /// The place in the condition.
+    pub at: Position,
+}
+
+/// Why a condition doesn't compile.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct CompileError {
+    /// Falco's text.
+    pub message: String,
+    /// The place in the condition.
+    pub at: Position,
+}
+
+/// Compiles a condition in which macros and lists are resolved.
+///
+/// # Errors
+///
+/// With Falco's text if a field doesn't exist or an operator or literal doesn't fit its type.
+pub fn compile(expr: &Expr) -> Result<Compiled, CompileError> {
+    let mut warnings = Vec::new();
+    let root = node(expr, 0, &mut warnings)?;
+    let events = EventSet::derive(expr).map_err(|check| CompileError {
+        message: "event code search does not support `evt.type` checks with transformers".into(),
+        at: check.at,
+    })?;
+    Ok(Compiled { condition: Condition { root }, events, warnings })
+}
+
+fn node(expr: &Expr, depth: usize, warnings: &mut Vec<Warning>) -> Result<Node, CompileError> {
+    if depth > MAX_DEPTH {
+        let message = format!("exceeded max depth limit of {MAX_DEPTH}");
+        return Err(CompileError { message, at: Position::default() });
+    }
+    match expr {
+        Expr::And(children) => {
+            let mut all = Vec::with_capacity(children.len());
+            for child in children {
+                match node(child, depth + 1, warnings)? {
+                    Node::And(inner) => all.extend(inner),
+                    other => all.push(other),
+                }
+            }
+            Ok(if all.len() == 1 { all.remove(0) } else { Node::And(all) })
+        }
+        Expr::Or(children) => {
+            let mut any = Vec::with_capacity(children.len());
+            for child in children {
+                match node(child, depth + 1, warnings)? {
+                    Node::Or(inner) => any.extend(inner),
+                    other => any.push(other),
+                }
+            }
+            Ok(if any.len() == 1 { any.remove(0) } else { Node::Or(any) })
+        }
+        Expr::Not(child) => Ok(match node(child, depth + 1, warnings)? {
+            Node::Not(inner) => *inner,
+            other => Node::Not(Box::new(other)),
+        }),
+        Expr::Check(check) => {
+            let predicate = predicate(check, warnings);
+            predicate
+                .map(|predicate| Node::Test(Arc::new(predicate)))
+                .map_err(|message| CompileError { message, at: check.at })
+        }
+        Expr::Macro { name, at } => {
+            let message = format!("filter error: unexpected identifier '{name}'");
+            Err(CompileError { message, at: *at })
+        }
+    }
+}
+
+/// Types one check; the error is Falco's text.
+fn predicate(check: &Check, warnings: &mut Vec<Warning>) -> Result<Predicate, String> {
+    if let Some(predicate) = around(check)? {
+        return Ok(predicate);
+    }
+    let left = operand::typed(&check.left)?;
+    let has_modifier = check.modifier.is_some();
+    types::check_operator(check.operator, has_modifier, left.ty, left.is_list)?;
+    let quantifier = left.quantifier(check.operator);
+    let (test, right) = match &check.right {
+        Right::Nothing => (Test::Exists, String::new()),
+        Right::Literal(text) => constant(check, &left, std::slice::from_ref(text), warnings)?,
+        Right::List(texts) => constant(check, &left, texts, warnings)?,
+        Right::Operand { operand, .. } => {
+            let right = operand::typed(operand)?;
+            let text = right.text.clone();
+            (test::of_operand(check.operator, &left, right)?, text)
+        }
+    };
+    let modifier = check.modifier.map_or("", |modifier| modifier.name());
+    let text = format!("{} {} {modifier}{right}", left.text, check.operator.name());
+    Ok(Predicate { source: left.source, quantifier, test, text: text.trim_end().into() })
+}
+
+/// The comparison with literals, and their canonical text.
+fn constant(
+    check: &Check,
+    left: &Typed,
+    texts: &[String],
+    warnings: &mut Vec<Warning>,
+) -> Result<(Test, String), String> {
+    let mut literals = Vec::with_capacity(texts.len());
+    for text in texts {
+        warning::of_value(check.operator, text, check.right_at, warnings);
+        let literal = types::convert(text, left.ty, check.operator)?;
+        if left.is_event_type && EventSet::of_name(text).is_none() {
+            return Err(format!("unknown event type {text}"));
+        }
+        literals.push(literal);
+    }
+    let mut shown: Vec<_> = literals.iter().map(|literal| format!("{literal:?}")).collect();
+    if matches!(check.right, Right::List(_)) {
+        shown.sort_unstable();
+        shown.dedup();
+    }
+    let test = test::of_literals(check.operator, check.modifier, left.ty, &literals)?;
+    Ok((test, format!("({})", shown.join(", "))))
+}
+
+/// `evt.around[T] = D`: the event's time is within D milliseconds of T.
+fn around(check: &Check) -> Result<Option<Predicate>, String> {
+    const NS_PER_MS: u64 = 1_000_000;
+    let Operand::Field { name, argument: Some(argument), .. } = &check.left else {
+        return Ok(None);
+    };
+    let is_number = !argument.is_empty() && argument.bytes().all(|byte| byte.is_ascii_digit());
+    if name != "evt.around" || !is_number {
+        return Ok(None);
+    }
+    let (Operator::Equal, None, Right::Literal(text)) =
+        (check.operator, check.modifier, &check.right)
+    else {
+        return match check.right {
+            Right::Operand { .. } => {
+                Err("field 'evt.around' doesn't support right-hand side fields".to_owned())
+            }
+            _ => Err("evt.around supports only '=' comparison operator".to_owned()),
+        };
+    };
+    let types::Literal::Integer(distance) =
+        types::convert(text, DataType::UInt64, Operator::Equal)?
+    else {
+        return Ok(None);
+    };
+    let time = argument.parse().unwrap_or(u64::MAX);
+    let distance = distance.cast_unsigned().saturating_mul(NS_PER_MS);
+    Ok(Some(Predicate {
+        source: Source::Time,
+        quantifier: Quantifier::One,
+        test: Test::Around(time, distance),
+        text: format!("evt.around[{time}] = {distance}").into(),
+    }))
+}
+
+#[cfg(test)]
+mod tests;

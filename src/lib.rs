@@ -29,4 +29,5 @@ pub mod config;
 pub mod engine;
 pub mod fields;
 pub mod log;
+pub mod outputs;
 pub mod service;

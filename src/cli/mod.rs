@@ -18,6 +18,7 @@ use std::ffi::OsString;
 use std::io;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Instant;
 
 use crate::config::{Engine, Loaded};
 use crate::engine::describe::Describe;
@@ -75,6 +76,15 @@ impl Failure {
     }
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Error(message, _) => f.write_str(message),
+            Self::PidFile => f.write_str("the pid file can't be written"),
+        }
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new(error)
@@ -98,6 +108,7 @@ pub fn main(args: &[OsString]) -> Exit {
 }
 
 fn dispatch(args: &[OsString]) -> Result<(), Failure> {
+    let started = Instant::now();
     let options = Options::parse(args).map_err(Failure::new)?;
     let mut out = io::stdout().lock();
     if let Some(path) = options.path("c")
@@ -157,7 +168,7 @@ fn dispatch(args: &[OsString]) -> Result<(), Failure> {
         return validate_files(&options, &loaded, &files, &mut out);
     }
     drop(out);
-    run::run(&options, &loaded)
+    run::run(&options, &loaded, started)
 }
 
 /// The configuration with what the command line changes in it.
@@ -199,7 +210,7 @@ fn log_start(options: &Options, loaded: &Loaded) {
         to_stderr: config.log_stderr,
         to_syslog: config.log_syslog,
         time_iso_8601: config.time_iso_8601,
-        offset_at: |_| 0,
+        offset_at: crate::service::local_offset,
     });
     log!(Level::Info, "Falco version: {} ({})", version::VERSION, std::env::consts::ARCH);
     log!(Level::Debug, "CLI args: {}", options.command_line);

@@ -148,6 +148,8 @@ pub struct Config {
     pub stdout_output: bool,
     /// Most alerts that wait; 0: as many as there is room for by our own bound.
     pub queue_capacity: usize,
+    /// `eyas.queue_capacity`: our own bound.
+    pub own_queue_capacity: usize,
     /// Milliseconds after which a channel that doesn't take an alert is told of.
     pub output_timeout_ms: u64,
     /// Our log goes to stderr.

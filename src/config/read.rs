@@ -94,6 +94,7 @@ impl Config {
             buffered_outputs: keys.truth("buffered_outputs", false)?,
             stdout_output: keys.truth("stdout_output.enabled", false)?,
             queue_capacity: keys.number("outputs_queue.capacity", 0)?,
+            own_queue_capacity: keys.number("eyas.queue_capacity", 16_384)?,
             output_timeout_ms: keys.number("output_timeout", 2000)?,
             log_stderr: keys.truth("log_stderr", false)?,
             log_syslog: keys.truth("log_syslog", true)?,

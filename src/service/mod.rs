@@ -1,8 +1,325 @@
-//! The agent as it runs: builds the parts, and runs the loop.
+//! The agent as it runs: builds the parts, runs the loop, takes everything down again.
+//!
+//! A source that the host refuses is told once, with the rules that it blinds; the agent goes on
+//! with the others. It refuses to start if no rule could fire at all for that reason.
+
+pub mod access;
+pub mod coverage;
+pub mod drops;
+pub mod judge;
+pub mod live;
+pub mod replay;
+mod sources;
+pub mod statistics;
+
+use std::io;
+use std::io::Write as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+
+use crate::config::Config;
+use crate::config::Engine;
+use crate::engine::ruleset::RuleSet;
+use crate::enrich::LiveEnricher;
+use crate::enrich::Needs;
+use crate::log;
+use crate::log::Level;
+use crate::outputs;
+use crate::outputs::Outputs;
+use crate::outputs::WhenFull;
+use crate::outputs::stdout::Stdout;
+use crate::sys::clock;
+use crate::sys::poll;
+use crate::sys::poll::SignalFd;
+use crate::sys::process;
+
+use drops::Drops;
+use judge::Formatter;
+use judge::Judge;
+use live::Ended;
+use live::Live;
+use live::Loop;
+use live::Request;
+
+/// Most processes that are kept, whatever the configuration says.
+const MAX_PROCESSES: usize = 65_536;
+
+/// What the agent runs with.
+#[derive(Debug)]
+pub struct Setup<'a> {
+    /// The rules.
+    pub rules: RuleSet,
+    /// The configuration.
+    pub config: &'a Config,
+    /// Stop after so long.
+    pub duration: Option<Duration>,
+    /// Tell more at the end.
+    pub verbose: bool,
+    /// Where the process id is written.
+    pub pid_file: Option<PathBuf>,
+    /// When the program began.
+    pub started: Instant,
+}
+
+/// Makes the rules anew, for a reload; why not, otherwise.
+pub type Reload<'a> = dyn FnMut() -> Result<RuleSet, String> + 'a;
+
+/// Why the agent doesn't run, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration asks for something impossible.
+    #[error("{0}")]
+    Refused(String),
+    /// No kernel interface is to be had that a rule needs.
+    #[error("{message}")]
+    Sources {
+        /// What was refused.
+        message: String,
+        /// What to do.
+        hints: Vec<String>,
+    },
+    /// The process id can't be written.
+    #[error("Could not write pid to pidfile {0}. Exiting.")]
+    PidFile(String),
+    /// A call that always works didn't.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was to be done.
+        what: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
 
 /// What /proc/version says.
 #[must_use]
 pub fn kernel_version() -> Option<String> {
     let text = std::fs::read("/proc/version").ok()?;
     Some(String::from_utf8_lossy(&text).trim_end().to_owned())
+}
+
+/// Seconds by which local time is ahead of UTC at a moment.
+#[must_use]
+pub fn local_offset(seconds: i64) -> i32 {
+    clock::local_time(seconds).map_or(0, |time| i32::try_from(time.offset_seconds).unwrap_or(0))
+}
+
+/// Runs the agent until it is asked to end, or the capture file does.
+///
+/// # Errors
+///
+/// [`Error`]: with what wasn't possible.
+pub fn run(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
+    if !setup.config.stdout_output {
+        return Err(Error::Refused(
+            "No output configured, please make sure at least one output is configured and enabled."
+                .to_owned(),
+        ));
+    }
+    match &setup.config.engine {
+        Engine::Live => run_live(setup, reload),
+        Engine::Replay(file) => run_replay(file, setup),
+    }
+}
+
+fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
+    let io = |what| move |source| Error::Io { what, source };
+    let config = setup.config;
+    // Before any thread exists, so that all of them leave signals to the loop.
+    let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1];
+    let signals = SignalFd::new(&signals).map_err(io("cannot receive signals"))?;
+    // Events carry open descriptors, a batch of them at a time; less than this works, too.
+    if let Err(error) = process::raise_descriptor_limit(8192) {
+        log!(Level::Debug, "cannot raise the limit of open descriptors: {error}");
+    }
+    log!(Level::Info, "Loaded event sources: syscall");
+    log!(Level::Info, "Enabled event sources: syscall");
+    log!(Level::Info, "Opening 'syscall' source with no driver");
+    let sources = sources::open(setup.rules.rules(), config.strict)?;
+    let watching_after = setup.started.elapsed();
+
+    let mut enricher = enricher(&sources, config)?;
+    enricher.set_needs(needs(&setup.rules));
+    let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;
+    let waker = waiting.waker();
+    let on_broken = move || {
+        // The loop looks once a second in any case.
+        let _ = waker.wake();
+    };
+    let outputs = start_outputs(config, WhenFull::Drop, on_broken)?;
+    write_pid_file(setup.pid_file.as_deref())?;
+    log!(
+        Level::Debug,
+        "watching after {} ms, ready after {} ms",
+        watching_after.as_millis(),
+        setup.started.elapsed().as_millis()
+    );
+
+    let mut judge = Judge::new(setup.rules, Formatter::default(), outputs);
+    let drops = Drops::new(config.drops.clone(), clock::realtime_ns());
+    let mut live = Live::new(sources, enricher, signals, drops);
+    let mut on_request = |request, judge: &mut Judge, enricher: &mut LiveEnricher| {
+        if request == Request::Reload {
+            reload_rules(reload, judge, enricher);
+        }
+    };
+    let began = Instant::now();
+    let ended = live.run(&mut waiting, &mut judge, setup.duration, &mut on_request);
+    // From here on a second signal ends the program at once.
+    let _ = poll::unblock_all();
+    if let Some(path) = &setup.pid_file {
+        // It is stale anyway if it can't be removed.
+        let _ = std::fs::remove_file(path);
+    }
+    log!(Level::Debug, "Stopping capture for event source 'syscall'");
+    let report = live.drops().report();
+    drop(live);
+    if setup.verbose {
+        print_speed("(syscall) ", &judge, began.elapsed());
+    }
+    finish(judge, Some(&report))?;
+    match ended.map_err(io("cannot wait for events"))? {
+        Ended::Asked => Ok(()),
+        Ended::OutputGone => Err(Error::Refused("stdout was closed by its reader".to_owned())),
+        Ended::SourcesGone => {
+            Err(Error::Refused("every kernel interface broke; see the log".to_owned()))
+        }
+        Ended::Drops => Err(Error::Refused("Drop manager internal error".to_owned())),
+    }
+}
+
+fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
+    let signals = SignalFd::new(&[Signal::SIGINT, Signal::SIGTERM])
+        .map_err(|source| Error::Io { what: "cannot receive signals", source })?;
+    log!(Level::Info, "Loaded event sources: syscall");
+    log!(Level::Info, "Enabled event sources: syscall");
+    log!(Level::Info, "Replaying events from the capture file: {}", file.display());
+    let outputs = start_outputs(setup.config, WhenFull::Wait, || {})?;
+    let mut judge = Judge::new(setup.rules, Formatter::default(), outputs);
+    let mut should_stop = |judge: &Judge| {
+        if let Ok(Some(_)) = signals.read() {
+            log!(Level::Info, "SIGINT received, exiting...");
+            return true;
+        }
+        judge.outputs().is_broken()
+    };
+    let began = Instant::now();
+    let result = replay::run(file, setup.duration, &mut judge, &mut should_stop);
+    let _ = poll::unblock_all();
+    if setup.verbose {
+        print_speed("", &judge, began.elapsed());
+    }
+    let drops = Drops::new(setup.config.drops.clone(), 0);
+    let is_broken = judge.outputs().is_broken();
+    finish(judge, Some(&drops.report()))?;
+    result.map_err(Error::Refused)?;
+    if is_broken {
+        return Err(Error::Refused("stdout was closed by its reader".to_owned()));
+    }
+    Ok(())
+}
+
+fn start_outputs(
+    config: &Config,
+    when_full: WhenFull,
+    on_broken: impl FnOnce() + Send + 'static,
+) -> Result<Outputs, Error> {
+    let capacity = match config.queue_capacity {
+        0 => config.own_queue_capacity,
+        capacity => capacity.min(1 << 20),
+    };
+    let settings = outputs::Settings {
+        capacity,
+        when_full,
+        buffered: config.buffered_outputs,
+        timeout: Duration::from_millis(config.output_timeout_ms),
+    };
+    Outputs::start(settings, Stdout, on_broken)
+        .map_err(|source| Error::Io { what: "cannot start the outputs", source })
+}
+
+fn enricher(sources: &live::Sources, config: &Config) -> Result<LiveEnricher, Error> {
+    let has_open_exec = sources.files.as_ref().is_some_and(|files| {
+        files.rungs().iter().any(|rung| rung.name == "FAN_OPEN_EXEC" && rung.taken)
+    });
+    let settings = crate::enrich::Settings {
+        max_processes: config.thread_table_size.clamp(1, MAX_PROCESSES),
+        has_open_exec,
+        ..Default::default()
+    };
+    let mut enricher = LiveEnricher::new(Path::new("/proc"), settings)
+        .map_err(|error| Error::Refused(error.to_string()))?;
+    let host = &mut enricher.world_mut().host;
+    host.hostname = hostname().into_bytes();
+    host.time_zone.offset_at = local_offset;
+    Ok(enricher)
+}
+
+/// What `evt.hostname` and the alerts' `hostname` are: FALCO_HOSTNAME, else the host's name.
+#[must_use]
+pub fn hostname() -> String {
+    std::env::var("FALCO_HOSTNAME").unwrap_or_else(|_| {
+        let name = process::hostname().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    })
+}
+
+/// Events of types that no enabled rule can match are not made.
+fn needs(rules: &RuleSet) -> Needs {
+    let enabled: Vec<_> = coverage::enabled(rules.rules()).map(|rule| &rule.events).collect();
+    let wants = |ty| enabled.iter().any(|events| events.contains(ty));
+    Needs::new(wants, Box::new(|_| true))
+}
+
+fn reload_rules(reload: &mut Reload<'_>, judge: &mut Judge, enricher: &mut LiveEnricher) {
+    match reload() {
+        Ok(rules) => {
+            enricher.set_needs(needs(&rules));
+            judge.replace_rules(rules);
+        }
+        Err(error) => {
+            log!(Level::Error, "the rules stay as they are: {error}");
+            judge.tell_failed_reload(&error);
+        }
+    }
+}
+
+fn write_pid_file(path: Option<&Path>) -> Result<(), Error> {
+    let Some(path) = path else { return Ok(()) };
+    std::fs::write(path, process::own_pid().to_string())
+        .map_err(|_| Error::PidFile(path.display().to_string()))
+}
+
+/// Writes out what waits, then the counts.
+fn finish(judge: Judge, drops: Option<&str>) -> Result<(), Error> {
+    let (rules, statistics, outputs) = judge.into_parts();
+    if let Some(report) = drops {
+        // Nobody is left to be told if stderr is gone.
+        let _ = io::stderr().lock().write_all(report.as_bytes());
+    }
+    if outputs.finish() {
+        let text = statistics.report(rules.rules()).to_string();
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(|source| Error::Io { what: "cannot write the statistics", source })?;
+    }
+    Ok(())
+}
+
+/// What `-v` adds on stderr.
+fn print_speed(source: &str, judge: &Judge, elapsed: Duration) {
+    let events = judge.statistics().events;
+    let seconds = elapsed.as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a rate needs no more digits")]
+    let rate = if seconds > 0.0 { events as f64 / seconds } else { 0.0 };
+    let text = format!(
+        "Driver Events:{events}\nDriver Drops:0\n{source}Elapsed time: {seconds:.3}, Captured \
+         Events: {events}, {rate:.2} eps\n"
+    );
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }

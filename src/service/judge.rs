@@ -1,0 +1,116 @@
+//! One event in, its alerts out: the rules are asked, what matches is formatted and queued.
+//!
+//! Live sources and replay both end here.
+
+use crate::engine::ruleset::RuleSet;
+use crate::engine::ruleset::Scratch;
+use crate::event::Event;
+use crate::outputs::Outputs;
+
+use super::drops::Reaction;
+use super::statistics::Statistics;
+use crate::config::DropAction;
+use crate::log;
+use crate::log::Level;
+
+/// Stands where the formatter will.
+#[derive(Debug, Default)]
+pub struct Formatter {}
+
+impl Formatter {
+    fn format(&mut self, rule: &crate::engine::rule::Rule, event: &Event<'_>, out: &mut Vec<u8>) {
+        out.extend_from_slice(rule.name.as_bytes());
+        out.extend_from_slice(event.ty.name().as_bytes());
+    }
+}
+
+/// Rules, format, outputs and counts.
+#[derive(Debug)]
+pub struct Judge {
+    rules: RuleSet,
+    scratch: Scratch,
+    formatter: Formatter,
+    outputs: Outputs,
+    statistics: Statistics,
+    line: Vec<u8>,
+}
+
+impl Judge {
+    /// Puts them together.
+    #[must_use]
+    pub fn new(rules: RuleSet, formatter: Formatter, outputs: Outputs) -> Self {
+        Self {
+            rules,
+            scratch: Scratch::default(),
+            formatter,
+            outputs,
+            statistics: Statistics::default(),
+            line: Vec::with_capacity(4096),
+        }
+    }
+
+    /// Judges one event.
+    pub fn judge(&mut self, event: &Event<'_>) {
+        let Self { rules, scratch, formatter, outputs, statistics, line } = self;
+        statistics.events += 1;
+        rules.evaluate(event, scratch, |rule| {
+            statistics.count(rule);
+            line.clear();
+            formatter.format(rule, event, line);
+            outputs.push(line);
+        });
+    }
+
+    /// Does what is to be done about lost events; whether the agent has to end.
+    pub fn react(&mut self, reaction: &Reaction) -> bool {
+        let mut ends = false;
+        for action in &reaction.actions {
+            match action {
+                DropAction::Ignore => {}
+                DropAction::Log => log!(Level::Debug, "{}", reaction.message),
+                DropAction::Alert => {}
+                DropAction::Exit => {
+                    log!(Level::Critical, "{}", reaction.message);
+                    log!(Level::Critical, "Exiting.");
+                    ends = true;
+                }
+            }
+        }
+        ends
+    }
+
+    /// Tells that the rules could not be loaded again.
+    pub fn tell_failed_reload(&mut self, error: &str) {
+        let _ = error;
+    }
+
+    /// The rules.
+    #[must_use]
+    pub const fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// Judges by other rules from now on; counts go on.
+    pub fn replace_rules(&mut self, rules: RuleSet) {
+        self.rules = rules;
+        self.scratch = Scratch::default();
+    }
+
+    /// Where alerts go.
+    #[must_use]
+    pub const fn outputs(&self) -> &Outputs {
+        &self.outputs
+    }
+
+    /// What was found so far.
+    #[must_use]
+    pub const fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// Takes it apart at the end: rules, counts, and the outputs to be finished.
+    #[must_use]
+    pub fn into_parts(self) -> (RuleSet, Statistics, Outputs) {
+        (self.rules, self.statistics, self.outputs)
+    }
+}

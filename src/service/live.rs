@@ -1,0 +1,349 @@
+//! The loop of the live agent: one thread that waits on the kernel's descriptors, makes events of
+//! what they tell, and judges them in place.
+//!
+//! File records are read first and handed on last: whatever the process did before it opened the
+//! file is then told already. Everything that is kept between two turns has a bound.
+
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsFd as _;
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::decode::FileRecord;
+use crate::decode::ProcessRecord;
+use crate::decode::Record;
+use crate::enrich::LiveEnricher;
+use crate::log;
+use crate::log::Level;
+use crate::log_limited;
+use crate::sources::Drained;
+use crate::sources::FileWatch;
+use crate::sources::Loss;
+use crate::sources::ProcConnector;
+use crate::sources::Source;
+use crate::sys::clock;
+use crate::sys::poll::SignalFd;
+
+use super::drops::Drops;
+use super::judge::Judge;
+
+/// Records that a source hands out in one turn, at most: signals and timers get their turn too.
+const BUDGET: usize = 1024;
+
+/// How often what is not urgent is looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The least time between two readings of the whole of /proc, after losses.
+const RESYNC_EVERY_NS: u64 = 5_000_000_000;
+
+const PROCESSES: Token = Token(0);
+const FILES: Token = Token(1);
+const MOUNTS: Token = Token(2);
+const SIGNALS: Token = Token(3);
+const OUTPUT: Token = Token(4);
+
+/// Wakes the loop from the thread of the outputs.
+#[derive(Debug)]
+pub struct Loop {
+    poll: Poll,
+    waker: Arc<Waker>,
+}
+
+/// Why the loop ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// A signal, or the time was up.
+    Asked,
+    /// Nobody reads the alerts.
+    OutputGone,
+    /// Every source broke.
+    SourcesGone,
+    /// Events were lost, and the configuration asks for the end then.
+    Drops,
+}
+
+/// What the loop is asked to do by a signal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// End.
+    Stop,
+    /// Load rules and configuration again.
+    Reload,
+    /// Open outputs again.
+    Reopen,
+}
+
+/// The sources that this host gives.
+#[derive(Debug)]
+pub struct Sources {
+    /// Processes.
+    pub processes: Option<ProcConnector>,
+    /// Files.
+    pub files: Option<FileWatch>,
+}
+
+/// Copies of the file records of one turn: their paths lie in the source's buffer.
+#[derive(Debug, Default)]
+struct FileBatch {
+    records: Vec<(FileRecord<'static>, Range<usize>)>,
+    paths: Vec<u8>,
+}
+
+impl FileBatch {
+    fn push(&mut self, record: &FileRecord<'_>) {
+        let start = self.paths.len();
+        self.paths.extend_from_slice(record.path);
+        let end = self.paths.len();
+        self.records.push((FileRecord { path: b"", ..*record }, start..end));
+    }
+
+    fn each(&self, mut take: impl FnMut(&FileRecord<'_>)) {
+        for (record, range) in &self.records {
+            let path = self.paths.get(range.clone()).unwrap_or_default();
+            take(&FileRecord { path, ..*record });
+        }
+    }
+
+    fn clear(&mut self) {
+        self.records.clear();
+        self.paths.clear();
+    }
+}
+
+/// Everything that the loop works on.
+#[derive(Debug)]
+pub struct Live {
+    sources: Sources,
+    enricher: LiveEnricher,
+    signals: SignalFd,
+    drops: Drops,
+    files: FileBatch,
+    processes: Vec<ProcessRecord>,
+    losses: Vec<Loss>,
+    resync_due: bool,
+    resynced_at_ns: u64,
+}
+
+impl Loop {
+    /// Makes the descriptor that is waited on.
+    ///
+    /// # Errors
+    ///
+    /// Those of epoll_create(2) and eventfd(2).
+    pub fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), OUTPUT)?);
+        Ok(Self { poll, waker })
+    }
+
+    /// What wakes the loop.
+    #[must_use]
+    pub fn waker(&self) -> Arc<Waker> {
+        Arc::clone(&self.waker)
+    }
+}
+
+impl Live {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(sources: Sources, enricher: LiveEnricher, signals: SignalFd, drops: Drops) -> Self {
+        Self {
+            sources,
+            enricher,
+            signals,
+            drops,
+            files: FileBatch::default(),
+            processes: Vec::with_capacity(BUDGET),
+            losses: Vec::new(),
+            resync_due: false,
+            resynced_at_ns: 0,
+        }
+    }
+
+    /// What is known of losses.
+    #[must_use]
+    pub const fn drops(&self) -> &Drops {
+        &self.drops
+    }
+
+    /// Runs until it is asked to end. `on_request` does what signals ask for beside the end.
+    ///
+    /// # Errors
+    ///
+    /// Those of epoll_ctl(2), epoll_wait(2) and of reading signals.
+    pub fn run(
+        &mut self,
+        waiting: &mut Loop,
+        judge: &mut Judge,
+        duration: Option<Duration>,
+        on_request: &mut dyn FnMut(Request, &mut Judge, &mut LiveEnricher),
+    ) -> io::Result<Ended> {
+        self.register(&waiting.poll)?;
+        let deadline = duration.map(|duration| Instant::now() + duration);
+        let mut events = Events::with_capacity(16);
+        let mut more = true;
+        loop {
+            let timeout = if more { Duration::ZERO } else { self.timeout(deadline) };
+            match waiting.poll.poll(&mut events, Some(timeout)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => result?,
+            }
+            for event in &events {
+                match event.token() {
+                    SIGNALS => {
+                        while let Some(request) = self.next_request()? {
+                            if request == Request::Stop {
+                                return Ok(Ended::Asked);
+                            }
+                            on_request(request, judge, &mut self.enricher);
+                        }
+                    }
+                    MOUNTS => self.follow_mounts(),
+                    _ => {}
+                }
+            }
+            if judge.outputs().is_broken() {
+                return Ok(Ended::OutputGone);
+            }
+            more = self.turn(judge);
+            if self.sources.processes.is_none() && self.sources.files.is_none() {
+                return Ok(Ended::SourcesGone);
+            }
+            if self.look_after(judge) {
+                return Ok(Ended::Drops);
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(Ended::Asked);
+            }
+        }
+    }
+
+    fn register(&self, poll: &Poll) -> io::Result<()> {
+        let add = |fd: i32, token, interest| {
+            poll.registry().register(&mut SourceFd(&fd), token, interest)
+        };
+        if let Some(source) = &self.sources.processes {
+            add(source.fd().as_raw_fd(), PROCESSES, Interest::READABLE)?;
+        }
+        if let Some(source) = &self.sources.files {
+            add(source.fd().as_raw_fd(), FILES, Interest::READABLE)?;
+            add(source.mounts_fd().as_raw_fd(), MOUNTS, Interest::PRIORITY)?;
+        }
+        add(self.signals.as_fd().as_raw_fd(), SIGNALS, Interest::READABLE)
+    }
+
+    /// How long nothing is urgent.
+    fn timeout(&self, deadline: Option<Instant>) -> Duration {
+        let now_ns = clock::realtime_ns();
+        let due = self.enricher.next_due_ns().map(|due| due.saturating_sub(now_ns));
+        let until_due = due.map_or(TICK, Duration::from_nanos);
+        let until_end = deadline.map_or(TICK, |end| end.saturating_duration_since(Instant::now()));
+        TICK.min(until_due).min(until_end)
+    }
+
+    fn next_request(&self) -> io::Result<Option<Request>> {
+        use nix::sys::signal::Signal;
+        let Some(signal) = self.signals.read()? else { return Ok(None) };
+        Ok(Some(match signal {
+            Signal::SIGHUP => {
+                log!(Level::Info, "SIGHUP received, restarting...");
+                Request::Reload
+            }
+            Signal::SIGUSR1 => {
+                log!(Level::Info, "SIGUSR1 received, reopening outputs...");
+                Request::Reopen
+            }
+            _ => {
+                log!(Level::Info, "SIGINT received, exiting...");
+                Request::Stop
+            }
+        }))
+    }
+
+    fn follow_mounts(&mut self) {
+        let Some(files) = &mut self.sources.files else { return };
+        match files.follow_mounts() {
+            Ok(change) => log_limited!(Level::Debug, "mounts changed: {change:?}"),
+            Err(error) => log_limited!(Level::Error, "{error}; {}", error.hint()),
+        }
+    }
+
+    /// Reads what waits, and judges it; whether more may wait.
+    fn turn(&mut self, judge: &mut Judge) -> bool {
+        let mut more = false;
+        self.files.clear();
+        self.processes.clear();
+        let Self { sources, files, processes, losses, .. } = self;
+        let mut on_file = |record: Record<'_>| {
+            if let Record::File(record) = record {
+                files.push(&record);
+            }
+        };
+        if let Some(source) = &mut sources.files {
+            match source.drain(BUDGET, &mut on_file) {
+                Ok(drained) => more |= note(drained, losses),
+                Err(error) => {
+                    log!(Level::Critical, "{error}; {}", error.hint());
+                    sources.files = None;
+                }
+            }
+        }
+        let mut on_process = |record: Record<'_>| {
+            if let Record::Process(record) = record {
+                processes.push(record);
+            }
+        };
+        if let Some(source) = &mut sources.processes {
+            match source.drain(BUDGET, &mut on_process) {
+                Ok(drained) => {
+                    let before = losses.len();
+                    more |= note(drained, losses);
+                    self.resync_due |= losses.len() > before;
+                }
+                Err(error) => {
+                    log!(Level::Critical, "{error}; {}", error.hint());
+                    sources.processes = None;
+                }
+            }
+        }
+        let mut sink = |event: &crate::event::Event<'_>| judge.judge(event);
+        if !self.processes.is_empty() {
+            self.enricher.processes(&self.processes, &mut sink);
+        }
+        let enricher = &mut self.enricher;
+        self.files.each(|record| enricher.file(record, &mut sink));
+        more
+    }
+
+    /// What is due by the clock; whether the agent has to end because events were lost.
+    fn look_after(&mut self, judge: &mut Judge) -> bool {
+        let now_ns = clock::realtime_ns();
+        self.enricher.tick(now_ns, &mut |event| judge.judge(event));
+        for loss in self.losses.drain(..) {
+            let count =
+                loss.count.map_or_else(|| "an unknown number".to_owned(), |n| n.to_string());
+            log_limited!(Level::Warning, "{}: {count} of events lost: {}", loss.source, loss.cause);
+            self.drops.note(&loss);
+        }
+        if self.resync_due && now_ns.saturating_sub(self.resynced_at_ns) >= RESYNC_EVERY_NS {
+            self.enricher.resync();
+            self.resync_due = false;
+            self.resynced_at_ns = now_ns;
+        }
+        judge.outputs().check();
+        let events = judge.statistics().events;
+        self.drops.check(now_ns, events).is_some_and(|reaction| judge.react(&reaction))
+    }
+}
+
+/// Keeps a loss for later; whether more may wait.
+fn note(drained: Drained, losses: &mut Vec<Loss>) -> bool {
+    losses.extend(drained.loss);
+    drained.more
+}

@@ -1,0 +1,121 @@
+//! Opens the sources that the rules need, and tells of those that the host refuses.
+
+use crate::engine::rule::Rule;
+use crate::log;
+use crate::log::Level;
+use crate::sources::FileWatch;
+use crate::sources::ProcConnector;
+use crate::sources::Wanted;
+use crate::sources::proc_connector;
+
+use super::Error;
+use super::coverage;
+use super::coverage::FILE_EVENTS;
+use super::coverage::PROCESS_EVENTS;
+use super::live::Sources;
+
+/// A source that the host refuses, and what it would have told.
+struct Refused {
+    error: crate::sources::Error,
+    events: &'static [&'static str],
+}
+
+/// Opens what the rules need.
+///
+/// # Errors
+///
+/// [`Error::Sources`] if that leaves no rule that can fire, or `strict` and a rule that can't.
+pub(super) fn open(rules: &[Rule], strict: bool) -> Result<Sources, Error> {
+    let mut refused = Vec::new();
+    let mut there: Vec<&str> = Vec::new();
+    let mut take = |events: &'static [&'static str]| there.extend(events);
+
+    // Without it the process table goes stale, so it is wanted whatever the rules are.
+    let processes = match ProcConnector::subscribe(proc_connector::Options::default()) {
+        Ok(source) => {
+            take(PROCESS_EVENTS);
+            Some(source)
+        }
+        Err(error) => {
+            refused.push(Refused { error, events: PROCESS_EVENTS });
+            None
+        }
+    };
+    let wants_files = coverage::enabled(rules).any(|rule| coverage::can_match(rule, FILE_EVENTS));
+    let files = match wants_files.then(|| FileWatch::start(Wanted::ALL)).transpose() {
+        Ok(source) => {
+            take(FILE_EVENTS);
+            source
+        }
+        Err(error) => {
+            refused.push(Refused { error, events: FILE_EVENTS });
+            None
+        }
+    };
+    report(rules, &refused, &there, strict)?;
+    if let Some(files) = &files {
+        for rung in files.rungs() {
+            let verb = if rung.taken { "used" } else { "not used" };
+            log!(Level::Debug, "fanotify: {}: {verb}: {}", rung.name, rung.why);
+        }
+    }
+    Ok(Sources { processes, files })
+}
+
+/// Says what is refused, and what that means for the rules.
+fn report(rules: &[Rule], refused: &[Refused], there: &[&str], strict: bool) -> Result<(), Error> {
+    let mut blinds_any = false;
+    for Refused { error, events } in refused {
+        log!(Level::Warning, "{error}");
+        log!(Level::Warning, "  hint: {}", error.hint());
+        for (event, names) in by_event(rules, events, there) {
+            blinds_any = true;
+            log!(Level::Warning, "rules that can't fire without {event}: {}", names.join(", "));
+        }
+    }
+    let enabled = coverage::enabled(rules).count();
+    let blind = coverage::blind(rules, there);
+    let nothing_is_left = enabled > 0 && blind.len() == enabled && blinds_any;
+    if nothing_is_left || there.is_empty() || strict && blinds_any {
+        let refusals: Vec<_> = refused.iter().map(|refused| refused.error.to_string()).collect();
+        let why = if nothing_is_left || there.is_empty() {
+            "no rule can fire on this host"
+        } else {
+            "some rules can't fire on this host, and --strict forbids that"
+        };
+        return Err(Error::Sources {
+            message: format!("{why}: {}", refusals.join("; ")),
+            hints: refused.iter().map(|refused| refused.error.hint().to_owned()).collect(),
+        });
+    }
+    if enabled == 0 {
+        log!(Level::Warning, "no rule is enabled: nothing will be reported");
+    } else if !blind.is_empty() && !blinds_any {
+        log!(
+            Level::Info,
+            "{} of {enabled} rules need events that this host's kernel interfaces don't tell",
+            blind.len()
+        );
+        log!(Level::Debug, "they can't fire: {}", blind.join(", "));
+    }
+    Ok(())
+}
+
+/// For each event type that is lost: the rules that only it could make fire.
+fn by_event<'a>(
+    rules: &'a [Rule],
+    events: &'a [&'static str],
+    there: &[&str],
+) -> Vec<(&'static str, Vec<&'a str>)> {
+    let mut told: Vec<&str> = Vec::new();
+    let mut groups = Vec::new();
+    for event in events {
+        let mut names = coverage::blinded(rules, &[event], there);
+        names.retain(|name| !told.contains(name));
+        told.extend(&names);
+        if !names.is_empty() {
+            groups.push((*event, names));
+        }
+    }
+    groups
+}

@@ -9,6 +9,11 @@ pub mod made;
 
 use std::io::Write as _;
 
+use eyas::sources::ProcConnector;
+use eyas::sources::proc_connector;
+use eyas::sys::abi;
+use eyas::sys::fanotify;
+
 /// Something of the machine that a test can need.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Need {
@@ -34,20 +39,16 @@ impl Need {
     }
 
     fn is_there(self) -> bool {
+        let is_root = nix::unistd::geteuid().is_root();
         match self {
-            Self::Root | Self::ProcConnector => nix::unistd::geteuid().is_root(),
-            Self::Fanotify => nix::unistd::geteuid().is_root() && kernel_has("fanotify_init"),
-            Self::Docker => nix::unistd::geteuid().is_root() && docker::is_installed(),
+            Self::Root => is_root,
+            Self::Fanotify => fanotify::init(abi::FAN_CLASS_NOTIF | abi::FAN_CLOEXEC, 0).is_ok(),
+            Self::ProcConnector => {
+                ProcConnector::subscribe(proc_connector::Options::default()).is_ok()
+            }
+            Self::Docker => is_root && docker::is_installed(),
         }
     }
-}
-
-/// Whether the running kernel has a system call of that name.
-fn kernel_has(call: &str) -> bool {
-    std::fs::read("/proc/kallsyms").is_ok_and(|symbols| {
-        // An unreadable or stripped list says nothing; the test then finds out.
-        symbols.is_empty() || String::from_utf8_lossy(&symbols).contains(&format!("sys_{call}"))
-    })
 }
 
 /// Whether the machine has all of `needs`. If not, the test is to return at once: it is told on

@@ -4,9 +4,7 @@ use super::evt_kind::{self as kind, Way};
 use super::evt_open as open;
 use super::evt_result::{self as result, Target};
 use super::evt_time::{self as time, SECOND};
-use super::{
-    Arg, ArgKind as A, FieldClass, FieldFlags as F, FieldInfo, absent, field, render,
-};
+use super::{Arg, ArgKind as A, FieldClass, FieldFlags as F, FieldInfo, absent, field, render};
 use crate::event::{DataType as T, Event, EventFlags, Param, Value};
 
 /// These fields can be used for all event types.

@@ -78,9 +78,9 @@ pub fn category(event: &Event<'_>) -> &'static str {
 fn transfer_category(event: &Event<'_>) -> &'static str {
     match event.fd.info.map(|fd| fd.kind) {
         Some(FdKind::File | FdKind::Directory) => "file",
-        Some(
-            FdKind::Ipv4Socket | FdKind::Ipv6Socket | FdKind::Ipv4Server | FdKind::Ipv6Server,
-        ) => "net",
+        Some(FdKind::Ipv4Socket | FdKind::Ipv6Socket | FdKind::Ipv4Server | FdKind::Ipv6Server) => {
+            "net"
+        }
         Some(
             FdKind::Pipe
             | FdKind::UnixSocket

@@ -88,7 +88,9 @@ fn has_succeeded(event: &Event<'_>) -> bool {
     let gives_fd = matches!(event.ty, known::OPEN | known::OPENAT | known::OPENAT2);
     match event.param(0) {
         Param::NotNegative => true,
-        result => result.as_i64().is_some_and(|value| if gives_fd { value != -1 } else { value == 0 }),
+        result => {
+            result.as_i64().is_some_and(|value| if gives_fd { value != -1 } else { value == 0 })
+        }
     }
 }
 

@@ -89,10 +89,7 @@ fn unknown(name: &str, shown: &str) -> LookupError {
 }
 
 fn missing_argument(row: &FieldInfo, shown: &str) -> LookupError {
-    LookupError(format!(
-        "filter '{shown}': {} requires an argument but none provided",
-        row.name
-    ))
+    LookupError(format!("filter '{shown}': {} requires an argument but none provided", row.name))
 }
 
 /// An argument as the row describes it.

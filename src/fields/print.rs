@@ -95,10 +95,7 @@ pub fn shown_bytes<'a>(event: &Event<'a>, field: &Field, bytes: &'a [u8]) -> &'a
     }
 }
 
-fn address_text<'a>(
-    event: &Event<'a>,
-    push: impl FnOnce(&mut Text<'a>) -> Option<()>,
-) -> &'a [u8] {
+fn address_text<'a>(event: &Event<'a>, push: impl FnOnce(&mut Text<'a>) -> Option<()>) -> &'a [u8] {
     let mut text = Text::new(event.arena);
     let _ = push(&mut text);
     text.finish()

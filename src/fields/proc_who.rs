@@ -75,9 +75,8 @@ pub fn variable<'a>(event: &Event<'a>, thread: &'a Thread, name: &str) -> Option
     if !main.has_read(Unread::ENV) {
         return None;
     }
-    let value = main.environment().find_map(|item| {
-        item.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
-    });
+    let value =
+        main.environment().find_map(|item| item.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
     Some(value.unwrap_or_default().trim_ascii())
 }
 

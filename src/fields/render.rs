@@ -239,8 +239,9 @@ fn push_fd_list(event: &Event<'_>, bytes: &[u8], text: &mut Text<'_>) {
 
 /// The items of an encoded list of descriptors: number and events.
 pub fn fd_list(bytes: &[u8]) -> impl Iterator<Item = (i64, u16)> {
-    let (count, items) =
-        bytes.split_first_chunk::<2>().map_or((0, &b""[..]), |(n, rest)| (u16::from_le_bytes(*n), rest));
+    let (count, items) = bytes
+        .split_first_chunk::<2>()
+        .map_or((0, &b""[..]), |(n, rest)| (u16::from_le_bytes(*n), rest));
     items.chunks_exact(10).take(usize::from(count)).filter_map(|item| {
         let (fd, events) = item.split_first_chunk::<8>()?;
         Some((i64::from_le_bytes(*fd), u16::from_le_bytes(*events.first_chunk()?)))
@@ -369,6 +370,10 @@ pub fn push_base64(text: &mut Text<'_>, bytes: &[u8]) {
 #[must_use]
 pub fn buffer<'a>(arena: &'a Arena, bytes: &[u8], in_base64: bool) -> &'a [u8] {
     let mut text = Text::new(arena);
-    if in_base64 { push_base64(&mut text, bytes) } else { push_dotted(&mut text, bytes) }
+    if in_base64 {
+        push_base64(&mut text, bytes)
+    } else {
+        push_dotted(&mut text, bytes)
+    }
     text.finish()
 }

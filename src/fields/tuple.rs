@@ -273,10 +273,7 @@ mod tests {
     fn a_tuple_of_mapped_addresses_is_printed_as_ipv4() {
         let mapped = |last| Ipv4Addr::new(203, 0, 113, last).to_ipv6_mapped().into();
         let tuple = SockTuple::Ip((mapped(9), 50003), (mapped(1), 80));
-        assert_eq!(
-            shown(|text| push_sock_tuple(text, tuple)),
-            "203.0.113.9:50003->203.0.113.1:80"
-        );
+        assert_eq!(shown(|text| push_sock_tuple(text, tuple)), "203.0.113.9:50003->203.0.113.1:80");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::event::DataType;
 use operand::Typed;
 
 /// Deepest nesting of a condition after macros are expanded.
-const MAX_DEPTH: usize = 2000;
+const MAX_DEPTH: usize = 1200;
 
 /// What [`compile`] gives.
 #[derive(Clone, Debug)]
@@ -73,40 +73,45 @@ fn node(expr: &Expr, depth: usize, warnings: &mut Vec<Warning>) -> Result<Node, 
         return Err(CompileError { message, at: Position::default() });
     }
     match expr {
-        Expr::And(children) => {
-            let mut all = Vec::with_capacity(children.len());
-            for child in children {
-                match node(child, depth + 1, warnings)? {
-                    Node::And(inner) => all.extend(inner),
-                    other => all.push(other),
-                }
-            }
-            Ok(if all.len() == 1 { all.remove(0) } else { Node::And(all) })
-        }
-        Expr::Or(children) => {
-            let mut any = Vec::with_capacity(children.len());
-            for child in children {
-                match node(child, depth + 1, warnings)? {
-                    Node::Or(inner) => any.extend(inner),
-                    other => any.push(other),
-                }
-            }
-            Ok(if any.len() == 1 { any.remove(0) } else { Node::Or(any) })
-        }
-        Expr::Not(child) => Ok(match node(child, depth + 1, warnings)? {
-            Node::Not(inner) => *inner,
-            other => Node::Not(Box::new(other)),
-        }),
-        Expr::Check(check) => {
-            let predicate = predicate(check, warnings);
-            predicate
-                .map(|predicate| Node::Test(Arc::new(predicate)))
-                .map_err(|message| CompileError { message, at: check.at })
-        }
+        Expr::And(children) => joined(children, true, depth, warnings),
+        Expr::Or(children) => joined(children, false, depth, warnings),
+        Expr::Not(child) => node(child, depth + 1, warnings).map(opposite),
+        Expr::Check(check) => match predicate(check, warnings) {
+            Ok(predicate) => Ok(Node::Test(Arc::new(predicate))),
+            Err(message) => Err(CompileError { message, at: check.at }),
+        },
         Expr::Macro { name, at } => {
             let message = format!("filter error: unexpected identifier '{name}'");
             Err(CompileError { message, at: *at })
         }
+    }
+}
+
+/// A conjunction or disjunction; those among its children that are the same are taken apart.
+fn joined(
+    children: &[Expr],
+    is_and: bool,
+    depth: usize,
+    warnings: &mut Vec<Warning>,
+) -> Result<Node, CompileError> {
+    let mut all = Vec::with_capacity(children.len());
+    for child in children {
+        match (node(child, depth + 1, warnings)?, is_and) {
+            (Node::And(inner), true) | (Node::Or(inner), false) => all.extend(inner),
+            (other, _) => all.push(other),
+        }
+    }
+    Ok(match (all.len(), is_and) {
+        (1, _) => all.remove(0),
+        (_, true) => Node::And(all),
+        (_, false) => Node::Or(all),
+    })
+}
+
+fn opposite(node: Node) -> Node {
+    match node {
+        Node::Not(inner) => *inner,
+        other => Node::Not(Box::new(other)),
     }
 }
 

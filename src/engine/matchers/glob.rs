@@ -174,14 +174,8 @@ fn class(text: &[u8], ignores_case: bool) -> Option<([u64; 4], &[u8])> {
             }
             _ => low,
         };
+        let (low, high) = (fold(low, ignores_case), fold(high, ignores_case));
         (low..=high).for_each(|byte| put(&mut bits, byte));
-    }
-    if ignores_case {
-        for byte in (b'a'..=b'z').chain(b'A'..=b'Z') {
-            if has(&bits, byte) {
-                put(&mut bits, byte.to_ascii_lowercase());
-            }
-        }
     }
     if is_negated {
         bits = bits.map(|word| !word);

@@ -1,6 +1,7 @@
 //! The nouns that everything after decoding speaks about: one typed Falco event and what is known
 //! beside it. Depends on nothing; where a value came from is not known here.
 
+pub mod builder;
 pub mod container;
 pub mod data_type;
 pub mod fd;

@@ -28,6 +28,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod fields;
+pub mod format;
 pub mod log;
 pub mod outputs;
 pub mod service;

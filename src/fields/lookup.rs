@@ -30,10 +30,7 @@ pub struct LookupError(pub String);
 /// With Falco's text if there is no such field or the argument doesn't fit.
 pub fn lookup(name: &str, argument: Option<&str>) -> Result<Field, LookupError> {
     let shown = argument.map_or_else(|| name.to_owned(), |text| format!("{name}[{text}]"));
-    let (info, suffix) = match row_of(name) {
-        Some(found) => found,
-        None => return Err(unknown(name, &shown)),
-    };
+    let Some((info, suffix)) = row_of(name) else { return Err(unknown(name, &shown)) };
     let mut ty = info.ty;
     let arg = match (info.name, suffix, argument) {
         ("evt.arg", None, Some(text)) => Arg::Index(parameter_number(text, &shown)?),

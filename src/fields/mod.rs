@@ -22,7 +22,7 @@ pub mod proc_kin;
 pub mod proc_who;
 pub mod render;
 #[cfg(test)]
-mod support;
+pub(crate) mod support;
 pub mod text;
 pub mod tuple;
 pub mod user;

@@ -357,9 +357,9 @@ pub fn push_base64(text: &mut Text<'_>, bytes: &[u8]) {
     for chunk in bytes.chunks(3) {
         let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
         let group = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let index = usize::try_from(group >> (18 - 6 * place) & 63).unwrap_or(0);
-            let is_padding = place as usize > chunk.len();
+        for place in 0..4_u8 {
+            let index = usize::try_from(group >> (18 - 6 * u32::from(place)) & 63).unwrap_or(0);
+            let is_padding = usize::from(place) > chunk.len();
             let digit = DIGITS.get(index).copied().unwrap_or(b'=');
             text.push_byte(if is_padding { b'=' } else { digit });
         }

@@ -5,6 +5,7 @@
 use crate::engine::ruleset::RuleSet;
 use crate::engine::ruleset::Scratch;
 use crate::event::Event;
+use crate::format::Formatter;
 use crate::outputs::Outputs;
 
 use super::drops::Reaction;
@@ -12,17 +13,6 @@ use super::statistics::Statistics;
 use crate::config::DropAction;
 use crate::log;
 use crate::log::Level;
-
-/// Stands where the formatter will.
-#[derive(Debug, Default)]
-pub struct Formatter {}
-
-impl Formatter {
-    fn format(&mut self, rule: &crate::engine::rule::Rule, event: &Event<'_>, out: &mut Vec<u8>) {
-        out.extend_from_slice(rule.name.as_bytes());
-        out.extend_from_slice(event.ty.name().as_bytes());
-    }
-}
 
 /// Rules, format, outputs and counts.
 #[derive(Debug)]

@@ -26,6 +26,7 @@ use crate::config::Engine;
 use crate::engine::ruleset::RuleSet;
 use crate::enrich::LiveEnricher;
 use crate::enrich::Needs;
+use crate::format::Formatter;
 use crate::log;
 use crate::log::Level;
 use crate::outputs;
@@ -38,7 +39,6 @@ use crate::sys::poll::SignalFd;
 use crate::sys::process;
 
 use drops::Drops;
-use judge::Formatter;
 use judge::Judge;
 use live::Ended;
 use live::Live;
@@ -159,7 +159,7 @@ fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
         setup.started.elapsed().as_millis()
     );
 
-    let mut judge = Judge::new(setup.rules, Formatter::default(), outputs);
+    let mut judge = Judge::new(setup.rules, formatter(config), outputs);
     let drops = Drops::new(config.drops.clone(), clock::realtime_ns());
     let mut live = Live::new(sources, enricher, signals, drops);
     let mut on_request = |request, judge: &mut Judge, enricher: &mut LiveEnricher| {
@@ -199,7 +199,7 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     log!(Level::Info, "Enabled event sources: syscall");
     log!(Level::Info, "Replaying events from the capture file: {}", file.display());
     let outputs = start_outputs(setup.config, WhenFull::Wait, || {})?;
-    let mut judge = Judge::new(setup.rules, Formatter::default(), outputs);
+    let mut judge = Judge::new(setup.rules, formatter(setup.config), outputs);
     let mut should_stop = |judge: &Judge| {
         if let Ok(Some(_)) = signals.read() {
             log!(Level::Info, "SIGINT received, exiting...");
@@ -253,10 +253,25 @@ fn enricher(sources: &live::Sources, config: &Config) -> Result<LiveEnricher, Er
     };
     let mut enricher = LiveEnricher::new(Path::new("/proc"), settings)
         .map_err(|error| Error::Refused(error.to_string()))?;
-    let host = &mut enricher.world_mut().host;
+    let world = enricher.world_mut();
+    world.buffers_in_base64 = config.buffer_base64;
+    let host = &mut world.host;
     host.hostname = hostname().into_bytes();
     host.time_zone.offset_at = local_offset;
     Ok(enricher)
+}
+
+/// How alerts are written.
+fn formatter(config: &Config) -> Formatter {
+    Formatter {
+        json: config.json_output,
+        iso_time: config.time_iso_8601,
+        include_output: config.json.output,
+        include_message: config.json.message,
+        include_output_fields: config.json.output_fields,
+        include_tags: config.json.tags,
+        hostname: hostname().into_bytes(),
+    }
 }
 
 /// What `evt.hostname` and the alerts' `hostname` are: FALCO_HOSTNAME, else the host's name.

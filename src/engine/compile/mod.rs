@@ -67,6 +67,11 @@ pub fn compile(expr: &Expr) -> Result<Compiled, CompileError> {
     Ok(Compiled { condition: Condition { root }, events, warnings })
 }
 
+/// Types an operand of an output; the error is Falco's text.
+pub(super) fn source_of(operand: &Operand) -> Result<Source, String> {
+    operand::typed(operand).map(|typed| typed.source)
+}
+
 fn node(expr: &Expr, depth: usize, warnings: &mut Vec<Warning>) -> Result<Node, CompileError> {
     if depth > MAX_DEPTH {
         let message = format!("exceeded max depth limit of {MAX_DEPTH}");

@@ -1,0 +1,251 @@
+//! Alerts as JSON: one line, keys in alphabetical order, typed `output_fields`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use super::Formatter;
+use crate::engine::rule::Rule;
+use crate::event::{DataType, Event, EventType, Value, known};
+use crate::fields::print::{self, Number};
+use crate::fields::text::Civil;
+use crate::fields::{Field, FieldFlags};
+
+/// Appends an alert.
+pub(super) fn push_alert(formatter: &Formatter, rule: &Rule, event: &Event<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"hostname\":");
+    push_string(&formatter.hostname, out);
+    if formatter.include_message {
+        let mut text = Vec::new();
+        rule.output.write_text(event, &mut text);
+        push_text_member("message", &text, out);
+    }
+    if formatter.include_output {
+        let mut text = Vec::new();
+        formatter.push_line(rule, event, &mut text);
+        push_text_member("output", &text, out);
+    }
+    if formatter.include_output_fields {
+        out.extend_from_slice(b",\"output_fields\":");
+        push_fields(formatter, rule, event, out);
+    }
+    push_text_member("priority", rule.priority.name().as_bytes(), out);
+    push_text_member("rule", rule.name.as_bytes(), out);
+    push_text_member("source", rule.source.as_bytes(), out);
+    if formatter.include_tags {
+        out.extend_from_slice(b",\"tags\":[");
+        for (index, tag) in rule.tags.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            push_string(tag.as_bytes(), out);
+        }
+        out.push(b']');
+    }
+    push_time_member(event.ts, out);
+    out.push(b'}');
+}
+
+/// Appends `,"time":"…Z"`.
+pub(super) fn push_time_member(ts: u64, out: &mut Vec<u8>) {
+    let civil = Civil::utc(ts);
+    out.extend_from_slice(b",\"time\":\"");
+    civil.push_date(out);
+    out.push(b'T');
+    civil.push_time(out);
+    civil.push_nanos(out);
+    out.extend_from_slice(b"Z\"");
+}
+
+/// Appends `,"key":"text"`.
+pub(super) fn push_text_member(key: &str, text: &[u8], out: &mut Vec<u8>) {
+    out.push(b',');
+    push_string(key.as_bytes(), out);
+    out.push(b':');
+    push_string(text, out);
+}
+
+/// What stands under a key of `output_fields`.
+enum Entry<'r> {
+    Field(&'r Field),
+    Text(Vec<u8>),
+    Time,
+}
+
+fn push_fields(formatter: &Formatter, rule: &Rule, event: &Event<'_>, out: &mut Vec<u8>) {
+    let mut entries = BTreeMap::new();
+    entries.insert(formatter.time_field(), Entry::Time);
+    entries.extend(rule.output.fields().iter().map(|field| (&*field.text, Entry::Field(field))));
+    for (key, template) in &rule.extra_fields {
+        let entry = match template.only_field() {
+            Some(field) if *field.text == **key => Entry::Field(field),
+            _ => {
+                let mut text = Vec::new();
+                template.write_text(event, &mut text);
+                Entry::Text(text)
+            }
+        };
+        entries.insert(key, entry);
+    }
+    let mut separator = b'{';
+    for (key, entry) in entries {
+        out.push(separator);
+        separator = b',';
+        push_string(key.as_bytes(), out);
+        out.push(b':');
+        match entry {
+            Entry::Field(field) => push_field(event, field, out),
+            Entry::Text(text) => push_string(&text, out),
+            Entry::Time => push_number(event.ts, out),
+        }
+    }
+    out.push(b'}');
+}
+
+/// Appends a field's value in the type that Falco gives it.
+fn push_field(event: &Event<'_>, field: &Field, out: &mut Vec<u8>) {
+    let value = if is_time(field) {
+        Some(Value::UInt(event.ts))
+    } else if field.info.has(FieldFlags::FILTER_ONLY) {
+        None
+    } else {
+        (field.info.read)(event, &field.arg)
+    };
+    match value {
+        Some(Value::Int(_) | Value::UInt(_)) => push_integer(event, field, value, out),
+        Some(Value::Bytes(bytes)) => push_string(print::shown_bytes(event, field, bytes), out),
+        Some(value) => push_value(value, out),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// Times that are text in the message and nanoseconds since the epoch here.
+fn is_time(field: &Field) -> bool {
+    matches!(
+        field.info.name,
+        "evt.time"
+            | "evt.time.s"
+            | "evt.time.iso8601"
+            | "evt.datetime"
+            | "evt.datetime.s"
+            | "evt.outputtime"
+    )
+}
+
+fn push_integer(event: &Event<'_>, field: &Field, value: Option<Value<'_>>, out: &mut Vec<u8>) {
+    let Some(value) = value else { return };
+    let is_text = match print::number_form(event, field) {
+        Number::Decimal | Number::Padded => is_unformatted_fd(event, field),
+        Number::Hex | Number::Octal => true,
+        Number::Hidden => return out.extend_from_slice(b"null"),
+    };
+    if !is_text {
+        return push_value(value, out);
+    }
+    out.push(b'"');
+    print::push_field_value(event, field, value, out);
+    out.push(b'"');
+}
+
+/// The descriptor parameters to which Falco's table gives no print format: text, not numbers.
+fn is_unformatted_fd(event: &Event<'_>, field: &Field) -> bool {
+    const THESE: [EventType; 6] = [
+        known::FCHDIR,
+        known::FLOCK,
+        known::FSTAT,
+        known::GETDENTS,
+        known::GETDENTS64,
+        known::SETNS,
+    ];
+    field.info.ty == DataType::Dyn
+        && THESE.contains(&event.ty)
+        && print::param_of(event, field).is_some_and(|param| param.ty == DataType::Fd)
+}
+
+fn push_number(number: u64, out: &mut Vec<u8>) {
+    // Writing into a vector cannot fail, here and below.
+    let _ = write!(out, "{number}");
+}
+
+fn push_value(value: Value<'_>, out: &mut Vec<u8>) {
+    match value {
+        Value::Int(number) => {
+            let _ = write!(out, "{number}");
+        }
+        Value::UInt(number) => push_number(number, out),
+        Value::Double(number) => {
+            let _ = serde_json::to_writer(out, &number);
+        }
+        Value::Bool(_) => {
+            print::push_value(value, out);
+        }
+        Value::Bytes(bytes) => push_string(bytes, out),
+        Value::Ip(_) => {
+            out.push(b'"');
+            print::push_value(value, out);
+            out.push(b'"');
+        }
+        Value::List([]) | Value::NotNegative => out.extend_from_slice(b"null"),
+        Value::List(values) => {
+            let mut separator = b'[';
+            for value in values {
+                out.push(separator);
+                separator = b',';
+                push_value(*value, out);
+            }
+            out.push(b']');
+        }
+    }
+}
+
+/// Appends a JSON string; what is no UTF-8 becomes U+FFFD.
+pub(super) fn push_string(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for chunk in bytes.utf8_chunks() {
+        push_escaped(chunk.valid(), out);
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice("\u{fffd}".as_bytes());
+        }
+    }
+    out.push(b'"');
+}
+
+fn push_escaped(text: &str, out: &mut Vec<u8>) {
+    for &byte in text.as_bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0..0x20 => {
+                let _ = write!(out, "\\u{byte:04x}");
+            }
+            _ => out.push(byte),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_escaped_and_broken_utf8_is_replaced() {
+        let mut out = Vec::new();
+        push_string(b"say \"hi\"\\\t\x01 \xff caf\xc3\xa9", &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "\"say \\\"hi\\\"\\\\\\t\\u0001 \u{fffd} café\""
+        );
+    }
+
+    #[test]
+    fn fractions_keep_their_point() {
+        let mut out = Vec::new();
+        push_value(Value::Double(0.0), &mut out);
+        out.push(b' ');
+        push_value(Value::Double(0.390_625), &mut out);
+        assert_eq!(out, b"0.0 0.390625");
+    }
+}

@@ -8,6 +8,7 @@
 
 pub mod flags;
 pub mod list;
+mod list_events;
 pub mod rules_files;
 pub mod run;
 pub mod support;

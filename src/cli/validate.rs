@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io;
-use std::io::Read;
-use std::io::Write;
-use std::path::Path;
-use std::path::PathBuf;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
 
+use crate::engine::describe;
 use crate::engine::describe::Describe;
-use crate::engine::load::Loader;
-use crate::engine::load::Settings;
+use crate::engine::load::FileResult;
+use crate::engine::load::{Loader, Settings};
 
 /// Longest rules file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -48,20 +47,82 @@ pub fn run(
     log: &mut dyn FnMut(Level, &str),
 ) -> io::Result<Outcome> {
     let mut loader = Loader::new(settings);
-    log(Level::Info, "Validating rules file(s):");
+    let mut texts = Vec::with_capacity(files.len());
     for path in files {
-        log(Level::Info, &format!("   {}", path.display()));
         let Ok(text) = read(path) else {
-            return Ok(Outcome::Invalid(format!(
-                "Could not open file {} for reading",
-                path.display()
-            )));
+            let path = path.display();
+            return Ok(Outcome::Invalid(format!("Could not open file {path} for reading")));
         };
-        loader.add(&path.to_string_lossy(), &text);
+        texts.push((path.to_string_lossy(), text));
     }
-    let _ = (json, describe);
-    writeln!(out)?;
+    log(Level::Info, "Validating rules file(s):");
+    for (name, _) in &texts {
+        log(Level::Info, &format!("   {name}"));
+    }
+    let mut results = Vec::with_capacity(files.len());
+    for (name, text) in &texts {
+        let result = loader.add(name, text);
+        if let Err(error) = loader.check_requirements() {
+            return Ok(Outcome::Invalid(error.to_string()));
+        }
+        if result.successful() && !result.warnings.is_empty() {
+            log(Level::Warning, &result.verbose());
+        }
+        results.push(result);
+    }
+    let summary = results.iter().map(shown).collect::<Vec<_>>().join("\n");
+    if !results.iter().all(FileResult::successful) {
+        print(out, json, &results, &summary, None)?;
+        return Ok(Outcome::Invalid(summary));
+    }
+    let loaded = match loader.finish() {
+        Ok(loaded) => loaded,
+        Err(error) => return Ok(Outcome::Invalid(error.to_string())),
+    };
+    let described = if json {
+        describe::json(&loaded, describe).map(|value| value.to_string())
+    } else {
+        describe::text(&loaded, describe)
+    };
+    let described = match described {
+        Ok(text) => Some(text).filter(|_| *describe != Describe::Nothing),
+        Err(error) => return Ok(Outcome::Invalid(error.to_string())),
+    };
+    print(out, json, &results, &summary, described.as_deref())?;
     Ok(Outcome::Valid)
+}
+
+/// A file's part of the text: warnings go to the log.
+fn shown(result: &FileResult) -> String {
+    if result.successful() && !result.warnings.is_empty() {
+        format!("{}: Ok, with warnings", result.name)
+    } else {
+        result.verbose()
+    }
+}
+
+fn print(
+    out: &mut dyn Write,
+    json: bool,
+    results: &[FileResult],
+    summary: &str,
+    described: Option<&str>,
+) -> io::Result<()> {
+    if json {
+        let results: Vec<_> = results.iter().map(FileResult::to_json).collect();
+        let results = serde_json::Value::Array(results);
+        // Keys in alphabetical order, as everywhere.
+        match described {
+            None => writeln!(out, "{{\"falco_load_results\":{results}}}"),
+            Some(text) => writeln!(
+                out,
+                "{{\"falco_describe_results\":{text},\"falco_load_results\":{results}}}"
+            ),
+        }
+    } else {
+        writeln!(out, "{summary}")?;
+        described.map_or(Ok(()), |text| write!(out, "\n{text}"))
+    }
 }
 
 /// Reads a rules file, but not without end.

@@ -9,11 +9,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use saphyr_parser::Event;
-use saphyr_parser::Parser;
-use saphyr_parser::ScalarStyle;
-use saphyr_parser::ScanError;
-use saphyr_parser::Span;
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 /// Deepest nesting of sequences and maps.
 pub const MAX_DEPTH: usize = 100;

@@ -23,16 +23,7 @@
 //! identifier alone is a macro. The Boolean part is parsed without recursion, so that nesting costs
 //! no stack.
 
-use super::ast::Argument;
-use super::ast::Check;
-use super::ast::Expr;
-use super::ast::Family;
-use super::ast::ListModifier;
-use super::ast::Operand;
-use super::ast::Operator;
-use super::ast::Position;
-use super::ast::Right;
-use super::ast::Transformer;
+use super::ast::{Argument, Check, Expr, Family, ListModifier, Operand, Operator, Position, Right, Transformer};
 use super::lexer::Lexer;
 
 /// Deepest nesting of parentheses; Falco's limit.

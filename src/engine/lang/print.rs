@@ -4,15 +4,8 @@ use std::fmt;
 use std::fmt::Display as _;
 use std::fmt::Write;
 
-use super::ast::Argument;
-use super::ast::Check;
-use super::ast::Expr;
-use super::ast::Operand;
-use super::ast::Right;
-use super::lexer::hex_len;
-use super::lexer::is_bare;
-use super::lexer::is_bare_argument;
-use super::lexer::number_len;
+use super::ast::{Argument, Check, Expr, Operand, Right};
+use super::lexer::{hex_len, is_bare, is_bare_argument, number_len};
 
 /// The canonical text: every `and` and `or` in parentheses, values quoted where needed.
 impl fmt::Display for Expr {

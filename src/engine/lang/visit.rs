@@ -1,11 +1,6 @@
 //! Walks over a tree: every check, every field; sizes; a tree without places.
 
-use super::ast::Argument;
-use super::ast::Check;
-use super::ast::Expr;
-use super::ast::Operand;
-use super::ast::Position;
-use super::ast::Right;
+use super::ast::{Argument, Check, Expr, Operand, Position, Right};
 
 impl Expr {
     /// Calls `visit` for every check, left to right.

@@ -17,11 +17,36 @@
 //! assert_eq!(loaded.rules.len(), 1);
 //! ```
 
-use super::diagnostic::Schema;
-use super::rule::Priority;
-use super::rule::Rule;
+mod compile;
+mod context;
+mod decode;
+mod described;
+mod exceptions;
+mod expand;
+mod items;
+mod merge;
+mod rule_item;
+mod schema;
+mod select;
+mod version;
 
+use std::sync::Arc;
+
+use self::compile::Compiled;
+use self::context::{File, Place};
+use self::items::Reader;
+use self::merge::Collector;
+use super::diagnostic::{Error, ErrorCode, Schema, Warning};
+use super::rule::{Priority, Rule};
+use super::yaml;
+
+pub use self::described::{Described, DescribedList, DescribedMacro, DescribedRule};
+pub use self::merge::Requirement;
+pub use self::version::Version;
 pub use super::diagnostic::FileResult;
+
+/// What reading an item gives; an error ends the file.
+type Read<T> = Result<T, Box<Error>>;
 
 /// The version of the rules language that is understood, as `required_engine_version` asks for it.
 pub const ENGINE_VERSION: (u32, u32, u32) = (0, 62, 0);
@@ -108,8 +133,9 @@ pub enum Selector {
 /// All files, loaded.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// In the order in which they are tried; those that are not enabled too.
+    /// In the order in which they are tried; those that are not enabled stand last.
     pub rules: Vec<Rule>,
+    collected: described::Collected,
 }
 
 /// Rules ask for a plugin that isn't there; Falco's text.
@@ -121,26 +147,62 @@ pub struct RequirementError(pub String);
 #[derive(Debug)]
 pub struct Loader {
     settings: Settings,
+    collector: Collector,
+    compiled: Compiled,
+    /// Bytes of all files.
+    bytes: usize,
 }
 
 impl Loader {
     /// Without any file.
     #[must_use]
-    pub const fn new(settings: Settings) -> Self {
-        Self { settings }
+    pub fn new(settings: Settings) -> Self {
+        let (collector, compiled) = (Collector::default(), Compiled::default());
+        Self { settings, collector, compiled, bytes: 0 }
     }
 
     /// Reads `text`, merges it into what is collected and compiles all of it.
     ///
-    /// After a result that is not successful the loader is not to be used any more.
+    /// After a result that is not successful the rules of [`finish`](Self::finish) are not to be
+    /// used; further files can still be added, to see what is wrong with them.
     pub fn add(&mut self, name: &str, text: &[u8]) -> FileResult {
-        let _ = (&self.settings, text);
-        FileResult {
+        self.bytes += text.len();
+        self.compiled = Compiled::default();
+        let text = String::from_utf8_lossy(text);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
+        let file = Arc::new(File { name: name.into(), text });
+        let mut result = FileResult {
             name: name.to_owned(),
             errors: Vec::new(),
             warnings: Vec::new(),
-            schema: Schema::Ok,
+            schema: Schema::None,
+        };
+        let documents = match yaml::parse(&file.text) {
+            Ok(documents) => documents,
+            Err(error) => {
+                let place = Place::file(file).to_mark("value for", "", error.at);
+                result.errors.push(*place.error(ErrorCode::YamlParse, error.to_string()));
+                return result;
+            }
+        };
+        result.schema = schema::check(&documents);
+        if let Err(error) = self.read(&documents, &file, &mut result.warnings) {
+            result.errors.push(*error);
         }
+        result
+    }
+
+    fn read(
+        &mut self,
+        documents: &[std::rc::Rc<yaml::Node>],
+        file: &Arc<File>,
+        warnings: &mut Vec<Warning>,
+    ) -> Read<()> {
+        let (settings, collector) = (&self.settings, &mut self.collector);
+        let mut reader = Reader { settings, collector, warnings };
+        documents.iter().try_for_each(|document| reader.document(document, file))?;
+        self.compiled = compile::compile(&self.collector, &self.settings, self.bytes, warnings)?;
+        Ok(())
     }
 
     /// Whether the plugins that the files require are there; `-V` asks after each file.
@@ -149,7 +211,31 @@ impl Loader {
     ///
     /// With Falco's text if one is not, or is too old.
     pub fn check_requirements(&self) -> Result<(), RequirementError> {
-        Ok(())
+        self.collector.plugins.iter().try_for_each(|requirement| self.check(requirement))
+    }
+
+    fn check(&self, alternatives: &[Requirement]) -> Result<(), RequirementError> {
+        let loaded = |name: &str| self.settings.plugins.iter().find(|(known, _)| known == name);
+        for Requirement { name, version } in alternatives {
+            let Some((_, have)) = loaded(name) else {
+                continue;
+            };
+            let fits = Version::parse(have)
+                .zip(Version::parse(version))
+                .is_some_and(|(have, required)| have.satisfies(required));
+            if fits {
+                return Ok(());
+            }
+            return Err(RequirementError(format!(
+                "Plugin '{name}' version '{have}' is not compatible with required plugin version \
+                 '{version}'"
+            )));
+        }
+        let names = alternatives.iter().map(|r| format!("{} (>= {})", r.name, r.version));
+        Err(RequirementError(format!(
+            "Plugin requirement not satisfied, must load one of: {}",
+            names.collect::<Vec<_>>().join(", ")
+        )))
     }
 
     /// Applies the selection and gives all rules.
@@ -159,6 +245,10 @@ impl Loader {
     /// As [`check_requirements`](Self::check_requirements).
     pub fn finish(self) -> Result<Loaded, RequirementError> {
         self.check_requirements()?;
-        Ok(Loaded::default())
+        let Self { settings, collector, compiled, .. } = self;
+        let (rules, mut collected) = described::Collected::split(collector, compiled);
+        let (rules, below) = rules.into_iter().partition(|r| r.priority <= settings.min_priority);
+        collected.below = below;
+        Ok(Loaded { rules: select::select(rules, &settings.selection), collected })
     }
 }

@@ -1,0 +1,424 @@
+//! Everything collected → rules: lists and macros resolved, conditions typed, outputs parsed.
+
+use std::collections::BTreeMap;
+
+use super::AppendOutput;
+use super::ExtraField;
+use super::Read;
+use super::Settings;
+use super::context::Place;
+use super::exceptions;
+use super::expand::{Budget, Lists, ParsedMacro, Resolver};
+use super::merge::{Collector, Macro, RuleItem};
+use crate::engine::compile;
+use crate::engine::diagnostic::{Error, ErrorCode, Warning, WarningCode};
+use crate::engine::lang::ast::{Check, Expr, Operator, Position, Right};
+use crate::engine::lang::parser;
+use crate::engine::output::Template;
+use crate::engine::rule::Rule;
+use crate::fields::{CLASSES, FieldFlags};
+
+/// Fields that tell nothing any more, and what is said of them in a condition.
+const DEPRECATED_FIELDS: [(&str, &str); 6] = [
+    ("evt.dir", "due to the drop of enter events, 'evt.dir = <' always evaluates to true, and \
+                 'evt.dir = >' always evaluates to false. The rule expression can be simplified \
+                 by removing the condition on 'evt.dir'"),
+    ("evt.latency", NO_ENTER_EVENTS),
+    ("evt.latency.s", NO_ENTER_EVENTS),
+    ("evt.latency.ns", NO_ENTER_EVENTS),
+    ("evt.latency.human", NO_ENTER_EVENTS),
+    ("evt.wait_latency", NO_ENTER_EVENTS),
+];
+
+const NO_ENTER_EVENTS: &str = "field is not available due to the drop of enter events.";
+
+const CONTAINER_INFO: &str = "%container.info";
+
+const CONTAINER_INFO_IS_DEPRECATED: &str = "%container.info is deprecated and no more useful, and \
+    will be dropped by Falco 1.0.0. The container plugin will automatically add required fields \
+    to the output message.";
+
+const TOO_MANY_TYPES: &str = "Rule matches too many evt.type values. This has a significant \
+    performance penalty.";
+
+/// Everything, compiled.
+#[derive(Debug, Default)]
+pub(super) struct Compiled {
+    /// In the order of definition; those of unknown sources and skipped ones are missing.
+    pub(super) rules: Vec<CompiledRule>,
+    pub(super) macros: Vec<CompiledMacro>,
+    pub(super) lists: Vec<CompiledList>,
+}
+
+/// A rule with what `-L` tells of it.
+#[derive(Debug)]
+pub(super) struct CompiledRule {
+    pub(super) rule: Rule,
+    /// The output with everything that is appended to it.
+    pub(super) output: String,
+    /// Its place among the collected rules.
+    pub(super) item: usize,
+}
+
+/// A macro with its macros resolved.
+#[derive(Debug)]
+pub(super) struct CompiledMacro {
+    pub(super) expr: Expr,
+    pub(super) used: bool,
+}
+
+/// A list with its lists resolved.
+#[derive(Debug)]
+pub(super) struct CompiledList {
+    pub(super) items: Vec<String>,
+    pub(super) used: bool,
+}
+
+/// Compiles what is collected from files of `bytes` in all.
+pub(super) fn compile(
+    collector: &Collector,
+    settings: &Settings,
+    bytes: usize,
+    warnings: &mut Vec<Warning>,
+) -> Read<Compiled> {
+    let mut budget = Budget::new(bytes);
+    let lists = Lists::compile(&collector.lists, &mut budget);
+    let lists = lists.map_err(|_| too_large(collector.lists.all().last().map(|l| &l.place)))?;
+    let mut compiler =
+        Compiler { collector, settings, warnings, lists, macros: Vec::new(), budget };
+    compiler.macros()?;
+    let mut rules = Vec::with_capacity(collector.rules.all().len());
+    for (item, rule) in collector.rules.all().iter().enumerate() {
+        if !rule.unknown_source {
+            rules.extend(compiler.rule(rule, item)?);
+        }
+    }
+    compiler.unused();
+    let macros = compiler.macros.into_iter();
+    let lists = compiler.lists.all.into_iter();
+    Ok(Compiled {
+        rules,
+        macros: macros.map(|m| CompiledMacro { expr: m.expr, used: m.used }).collect(),
+        lists: lists.map(|l| CompiledList { items: l.items, used: l.used }).collect(),
+    })
+}
+
+struct Compiler<'a> {
+    collector: &'a Collector,
+    settings: &'a Settings,
+    warnings: &'a mut Vec<Warning>,
+    lists: Lists<'a>,
+    macros: Vec<ParsedMacro>,
+    budget: Budget,
+}
+
+impl<'a> Compiler<'a> {
+    /// Parses all macros, then resolves the macros in them.
+    fn macros(&mut self) -> Read<()> {
+        let collector = self.collector;
+        for item in collector.macros.all() {
+            let expr = self.parse(&item.condition, &item.condition_place)?;
+            let parsed = ParsedMacro::new(expr);
+            if !self.budget.take_nodes(parsed.size.nodes) {
+                return Err(too_large(Some(&item.place)));
+            }
+            self.macros.push(parsed);
+        }
+        for (index, item) in collector.macros.all().iter().enumerate() {
+            self.resolve_macro(index, item)?;
+        }
+        Ok(())
+    }
+
+    fn resolve_macro(&mut self, index: usize, item: &Macro) -> Read<()> {
+        let visibility = item.age.visibility;
+        let Some(parsed) = self.macros.get_mut(index) else {
+            return Ok(());
+        };
+        // Taken out and put back: a macro that sees itself still has to find itself.
+        let expr = parsed.expr.clone();
+        let expr = self.resolve(expr, &item.condition, &item.place, Some(visibility))?;
+        if let Some(parsed) = self.macros.get_mut(index) {
+            let used = parsed.used;
+            *parsed = ParsedMacro { used, resolved: true, ..ParsedMacro::new(expr) };
+        }
+        Ok(())
+    }
+
+    /// Resolves macros; those defined before `visibility`, or all.
+    fn resolve(
+        &mut self,
+        expr: Expr,
+        condition: &str,
+        place: &Place,
+        visibility: Option<usize>,
+    ) -> Read<Expr> {
+        let known = &self.collector.macros;
+        let visible = |name: &str| {
+            let position = known.position(name)?;
+            let index = known.all().get(position)?.age.index;
+            visibility.is_none_or(|visibility| index < visibility).then_some(position)
+        };
+        let resolver = Resolver::new(&self.macros, &visible, &mut self.budget);
+        let (expr, used) = resolver.run(expr).map_err(|error| {
+            let context = place.in_condition(condition, error.at);
+            let code = ErrorCode::Validate;
+            Box::new(Error { code, message: error.message, context })
+        })?;
+        for index in used {
+            if let Some(parsed) = self.macros.get_mut(index) {
+                parsed.used = true;
+            }
+        }
+        Ok(expr)
+    }
+
+    /// Substitutes lists and parses.
+    fn parse(&mut self, condition: &str, place: &Place) -> Read<Expr> {
+        let text = self
+            .lists
+            .substitute(condition, &mut self.budget)
+            .map_err(|_| too_large(Some(place)))?;
+        parser::parse(&text).map_err(|error| {
+            let context = place.in_condition(&text, error.at);
+            let code = ErrorCode::CompileCondition;
+            Box::new(Error { code, message: error.message, context })
+        })
+    }
+
+    /// Compiles one rule; nothing if it is to be skipped.
+    fn rule(&mut self, item: &'a RuleItem, index: usize) -> Read<Option<CompiledRule>> {
+        let condition = exceptions::apply(&item.condition, &item.exceptions)?;
+        let output = self.output(item);
+        let template = match Template::parse(&output) {
+            Ok(template) => template,
+            Err(error) => {
+                let message = error.to_string();
+                let place = &item.output_place;
+                if item.skip_if_unknown_filter && is_unknown(&message) {
+                    self.warnings.push(place.warning(WarningCode::UnknownFilter, message));
+                    return Ok(None);
+                }
+                return Err(place.error(ErrorCode::CompileOutput, message));
+            }
+        };
+        self.deprecated_in_output(&output, item);
+        let extra_fields = self.extra_fields(item)?;
+        let Some((expr, compiled)) = self.condition(item, &condition)? else {
+            return Ok(None);
+        };
+        let rule = Rule {
+            name: item.name.clone(),
+            description: item.description.clone(),
+            source: item.source.clone(),
+            priority: item.priority,
+            tags: item.tags.iter().cloned().collect(),
+            enabled: item.enabled,
+            expr,
+            condition: compiled.condition,
+            events: compiled.events,
+            output: template,
+            extra_fields,
+            capture: item.capture,
+            capture_duration_ms: item.capture_duration_ms,
+        };
+        Ok(Some(CompiledRule { rule, output, item: index }))
+    }
+
+    fn condition(
+        &mut self,
+        item: &RuleItem,
+        condition: &str,
+    ) -> Read<Option<(Expr, compile::Compiled)>> {
+        let place = &item.condition_place;
+        let expr = self.parse(condition, place)?;
+        let expr = self.resolve(expr, condition, &item.place, None)?;
+        if !self.budget.take_nodes(expr.size().nodes) {
+            return Err(too_large(Some(&item.place)));
+        }
+        self.doubtful(&expr, condition, place);
+        let compiled = match compile::compile(&expr) {
+            Ok(compiled) => compiled,
+            Err(error) => {
+                let context = place.in_condition(condition, error.at);
+                let message = error.message;
+                if item.skip_if_unknown_filter && is_unknown(&message) {
+                    let code = WarningCode::UnknownFilter;
+                    self.warnings.push(Warning { code, message, context, deprecated_field: None });
+                    return Ok(None);
+                }
+                let code = ErrorCode::CompileCondition;
+                return Err(Box::new(Error { code, message, context }));
+            }
+        };
+        for warning in &compiled.warnings {
+            self.warnings.push(Warning {
+                code: WarningCode::CompileCondition,
+                message: warning.message.clone(),
+                context: place.in_condition(condition, warning.at),
+                deprecated_field: None,
+            });
+        }
+        if item.source == "syscall" && item.warn_evttypes && compiled.events.is_unrestricted() {
+            self.warnings.push(item.place.warning(WarningCode::NoEventType, TOO_MANY_TYPES));
+        }
+        Ok(Some((expr, compiled)))
+    }
+
+    /// The output with what the configuration appends.
+    fn output(&mut self, item: &RuleItem) -> String {
+        let mut output = item.output.clone();
+        for entry in self.appended(item) {
+            if let Some(extra) = &entry.extra_output {
+                output.push(' ');
+                output.push_str(extra);
+            }
+            if entry.suggested_output {
+                append_suggested(&mut output);
+            }
+        }
+        if output.contains(CONTAINER_INFO) {
+            let code = WarningCode::DeprecatedItem;
+            self.warnings.push(item.place.warning(code, CONTAINER_INFO_IS_DEPRECATED));
+            output = output.replace(CONTAINER_INFO, "");
+        }
+        output
+    }
+
+    fn appended(&self, item: &RuleItem) -> impl Iterator<Item = &'a AppendOutput> {
+        let settings: &'a Settings = self.settings;
+        let (source, name, tags) = (item.source.clone(), item.name.clone(), item.tags.clone());
+        settings.append_output.iter().filter(move |entry| {
+            entry.source.as_ref().is_none_or(|wanted| *wanted == source)
+                && entry.rule.as_ref().is_none_or(|wanted| *wanted == name)
+                && entry.tags.iter().all(|tag| tags.contains(tag))
+        })
+    }
+
+    fn extra_fields(&mut self, item: &RuleItem) -> Read<Vec<(String, Template)>> {
+        let mut formats = BTreeMap::new();
+        for field in self.appended(item).flat_map(|entry| &entry.extra_fields) {
+            match field {
+                ExtraField::Field(name) => formats.insert(name, format!("%{name}")),
+                ExtraField::Format { key, format } => formats.insert(key, format.clone()),
+            };
+        }
+        let mut fields = Vec::with_capacity(formats.len());
+        for (name, format) in formats {
+            let template = Template::parse(&format).map_err(|error| {
+                item.output_place.error(ErrorCode::CompileOutput, error.to_string())
+            })?;
+            self.deprecated_in_output(&format, item);
+            fields.push((name.clone(), template));
+        }
+        Ok(fields)
+    }
+
+    /// By substring, as Falco does: `evt.latency.ns` is also said to use `evt.latency`.
+    fn deprecated_in_output(&mut self, output: &str, item: &RuleItem) {
+        for (field, _) in DEPRECATED_FIELDS {
+            if output.contains(field) {
+                let message =
+                    format!("usage of deprecated field '{field}' has been detected in the rule output");
+                let mut warning = item.output_place.warning(WarningCode::DeprecatedItem, message);
+                warning.deprecated_field = Some(field);
+                self.warnings.push(warning);
+            }
+        }
+    }
+
+    /// Warns of what compiles and is hardly meant.
+    fn doubtful(&mut self, expr: &Expr, condition: &str, place: &Place) {
+        let mut unsafe_na = false;
+        let mut deprecated = [false; DEPRECATED_FIELDS.len()];
+        expr.for_each_check(&mut |check| {
+            unsafe_na |= is_unsafe_na(check);
+            check.left.for_each_field(&mut |name, _| {
+                for (seen, (field, _)) in deprecated.iter_mut().zip(DEPRECATED_FIELDS) {
+                    *seen |= name == field;
+                }
+            });
+        });
+        let mut warn = |code, message: &str, deprecated_field| {
+            let context = place.in_condition(condition, Position::default());
+            let message = message.to_owned();
+            self.warnings.push(Warning { code, message, context, deprecated_field });
+        };
+        if unsafe_na {
+            warn(WarningCode::UnsafeNaCheck, "", None);
+        }
+        for (seen, (field, message)) in deprecated.into_iter().zip(DEPRECATED_FIELDS) {
+            if seen {
+                warn(WarningCode::DeprecatedItem, message, Some(field));
+            }
+        }
+    }
+
+    /// Warns of macros and lists that nothing uses.
+    fn unused(&mut self) {
+        for (parsed, item) in self.macros.iter().zip(self.collector.macros.all()) {
+            if !parsed.used {
+                let message = "Macro not referred to by any other rule/macro";
+                self.warnings.push(item.place.warning(WarningCode::UnusedMacro, message));
+            }
+        }
+        for (list, item) in self.lists.all.iter().zip(self.collector.lists.all()) {
+            if !list.used {
+                let message = "List not referred to by any other rule/macro";
+                self.warnings.push(item.place.warning(WarningCode::UnusedList, message));
+            }
+        }
+    }
+}
+
+/// ` a_b=%a.b` for every field that suggests itself.
+fn append_suggested(output: &mut String) {
+    let fields = CLASSES.iter().flat_map(|class| class.fields);
+    for field in fields.filter(|field| field.has(FieldFlags::FORMAT_SUGGESTED)) {
+        output.push_str(&format!(" {}=%{}", field.name.replace('.', "_"), field.name));
+    }
+}
+
+fn is_unsafe_na(check: &Check) -> bool {
+    let mut is_json = false;
+    check.left.for_each_field(&mut |name, _| {
+        is_json = name.starts_with("ka.") || name.starts_with("jevt.");
+    });
+    let compares = matches!(
+        check.operator,
+        Operator::Equal
+            | Operator::NotEqual
+            | Operator::In
+            | Operator::Intersects
+            | Operator::PMatch
+    );
+    is_json
+        && compares
+        && check.modifier.is_none()
+        && match &check.right {
+            Right::Literal(value) => value == "<NA>",
+            Right::List(values) => values.iter().any(|value| value == "<NA>"),
+            Right::Nothing | Right::Operand { .. } => false,
+        }
+}
+
+/// Whether an error tells that something is unknown, which a rule may ask to be skipped for.
+fn is_unknown(message: &str) -> bool {
+    ["nonexistent field", "invalid formatting token", "unknown event type", "unknown filter:"]
+        .iter()
+        .any(|text| message.contains(text))
+}
+
+fn too_large(place: Option<&Place>) -> Box<Error> {
+    let message = "the lists and macros in it make the rules too large to be loaded";
+    place.map_or_else(
+        || {
+            Box::new(Error {
+                code: ErrorCode::Validate,
+                message: message.to_owned(),
+                context: crate::engine::diagnostic::Context::default(),
+            })
+        },
+        |place| place.invalid(message),
+    )
+}

@@ -338,13 +338,8 @@ impl FileResult {
         }
         for error in &self.errors {
             error.context.text(&mut out);
-            let _ = writeln!(
-                out,
-                "{} ({}): {}",
-                error.code.name(),
-                error.code.label(),
-                error.message
-            );
+            let _ =
+                writeln!(out, "{} ({}): {}", error.code.name(), error.code.label(), error.message);
         }
         if !self.warnings.is_empty() {
             let _ = write!(out, "\n{} Warnings:\n", self.warnings.len());

@@ -23,7 +23,9 @@
 //! identifier alone is a macro. The Boolean part is parsed without recursion, so that nesting costs
 //! no stack.
 
-use super::ast::{Argument, Check, Expr, Family, ListModifier, Operand, Operator, Position, Right, Transformer};
+use super::ast::{
+    Argument, Check, Expr, Family, ListModifier, Operand, Operator, Position, Right, Transformer,
+};
 use super::lexer::Lexer;
 
 /// Deepest nesting of parentheses; Falco's limit.

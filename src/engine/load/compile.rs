@@ -20,9 +20,12 @@ use crate::fields::{CLASSES, FieldFlags};
 
 /// Fields that tell nothing any more, and what is said of them in a condition.
 const DEPRECATED_FIELDS: [(&str, &str); 6] = [
-    ("evt.dir", "due to the drop of enter events, 'evt.dir = <' always evaluates to true, and \
+    (
+        "evt.dir",
+        "due to the drop of enter events, 'evt.dir = <' always evaluates to true, and \
                  'evt.dir = >' always evaluates to false. The rule expression can be simplified \
-                 by removing the condition on 'evt.dir'"),
+                 by removing the condition on 'evt.dir'",
+    ),
     ("evt.latency", NO_ENTER_EVENTS),
     ("evt.latency.s", NO_ENTER_EVENTS),
     ("evt.latency.ns", NO_ENTER_EVENTS),
@@ -318,8 +321,9 @@ impl<'a> Compiler<'a> {
     fn deprecated_in_output(&mut self, output: &str, item: &RuleItem) {
         for (field, _) in DEPRECATED_FIELDS {
             if output.contains(field) {
-                let message =
-                    format!("usage of deprecated field '{field}' has been detected in the rule output");
+                let message = format!(
+                    "usage of deprecated field '{field}' has been detected in the rule output"
+                );
                 let mut warning = item.output_place.warning(WarningCode::DeprecatedItem, message);
                 warning.deprecated_field = Some(field);
                 self.warnings.push(warning);

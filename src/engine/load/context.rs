@@ -156,7 +156,8 @@ fn snippet(text: &str, offset: usize) -> String {
         line.extend_from_slice(b"...");
     }
     let indent = at.saturating_sub(from);
-    let mark = if indent <= line.len() { format!("{}^\n", " ".repeat(indent)) } else { String::new() };
+    let mark =
+        if indent <= line.len() { format!("{}^\n", " ".repeat(indent)) } else { String::new() };
     format!("{}\n{mark}", String::from_utf8_lossy(&line))
 }
 

@@ -1,7 +1,7 @@
 //! Scalars and sequences of an item: what has to be there, and what text means.
 
-use super::context::Place;
 use super::Read;
+use super::context::Place;
 use crate::engine::yaml::Node;
 
 /// The text of `key`; it has to be there.
@@ -11,11 +11,7 @@ pub(super) fn text<'a>(item: &'a Node, key: &str, place: &Place) -> Read<&'a str
 }
 
 /// The text of `key`, if it is there; then it may not be empty.
-pub(super) fn optional_text<'a>(
-    item: &'a Node,
-    key: &str,
-    place: &Place,
-) -> Read<Option<&'a str>> {
+pub(super) fn optional_text<'a>(item: &'a Node, key: &str, place: &Place) -> Read<Option<&'a str>> {
     let Some(value) = item.get(key) else {
         return Ok(None);
     };
@@ -59,9 +55,7 @@ fn converted<T>(
         return Ok(None);
     };
     match (convert(text), item.get(key)) {
-        (None, Some(value)) => {
-            Err(here(value, key, place).shape("Can't decode YAML scalar value"))
-        }
+        (None, Some(value)) => Err(here(value, key, place).shape("Can't decode YAML scalar value")),
         (value, _) => Ok(value),
     }
 }
@@ -77,9 +71,7 @@ pub(super) fn optional_texts(item: &Node, key: &str, place: &Place) -> Read<Opti
     let mut texts = Vec::with_capacity(items.len());
     for item in items {
         let text = item.scalar().ok_or_else(|| {
-            here(value, key, place)
-                .to("list item", "", item)
-                .shape("sequence value is not scalar")
+            here(value, key, place).to("list item", "", item).shape("sequence value is not scalar")
         })?;
         texts.push(text.to_owned());
     }

@@ -67,9 +67,7 @@ impl Entry {
             return Ok(Self::default());
         };
         let here = decode::here(value, key, place);
-        let item = |item: &std::rc::Rc<Node>| {
-            Self::read(item, "", &here.to("exception", "", item))
-        };
+        let item = |item: &std::rc::Rc<Node>| Self::read(item, "", &here.to("exception", "", item));
         items.iter().map(item).collect::<Read<Vec<_>>>().map(Self::List)
     }
 }
@@ -184,9 +182,9 @@ impl Exception {
             let text = normalized(comp.text());
             let known = Operator::SPELLINGS.iter().any(|(name, _)| *name == text);
             if !known && !has_modifier(text) {
-                return Err(place.invalid(format!(
-                    "'{text}' is not a supported comparison operator"
-                )));
+                return Err(
+                    place.invalid(format!("'{text}' is not a supported comparison operator"))
+                );
             }
             *comp = Entry::Text(text.to_owned());
         }
@@ -299,9 +297,8 @@ fn has_modifier(comp: &str) -> bool {
     let (Some(operator), Some(modifier), None) = (words.next(), words.next(), words.next()) else {
         return false;
     };
-    let is_text = |(name, known): &(&str, Operator)| {
-        *name == operator && known.family() == Family::Text
-    };
+    let is_text =
+        |(name, known): &(&str, Operator)| *name == operator && known.family() == Family::Text;
     Operator::SPELLINGS.iter().any(is_text)
         && ListModifier::ALL.into_iter().any(|known| known.name() == modifier)
 }

@@ -103,9 +103,9 @@ impl Reader<'_> {
     fn plugin_versions(&mut self, plugins: &Node, file: &Place) -> Read<()> {
         const ENTRY: &str = "required plugin versions entry";
         let place = file.to("required plugin versions", "", plugins);
-        let entries = plugins.sequence().ok_or_else(|| {
-            place.shape("Value of required_plugin_versions must be a sequence")
-        })?;
+        let entries = plugins
+            .sequence()
+            .ok_or_else(|| place.shape("Value of required_plugin_versions must be a sequence"))?;
         for entry in entries {
             let (first, here) =
                 requirement(entry, &place, ENTRY, "Plugin version must be a mapping")?;
@@ -136,8 +136,7 @@ impl Reader<'_> {
         let items = decode::optional_texts(item, "items", &place)?
             .ok_or_else(|| place.shape("Item has no mapping for key 'items'"))?;
         let append = self.appends(item, &place, "items")?;
-        let list =
-            List { name: name.to_owned(), items, place: place.clone(), age: Age::default() };
+        let list = List { name: name.to_owned(), items, place: place.clone(), age: Age::default() };
         if append {
             self.collector.append_list(list)?;
         } else {
@@ -221,13 +220,14 @@ impl Overrides {
             let at_key = || here.to("overrides", key, name);
             match operation.scalar().unwrap_or_default() {
                 "append" => overrides.append.push(appendable.ok_or_else(|| {
-                    at_key().shape(format!(
-                        "Key '{key}' cannot be appended to, use 'replace' instead"
-                    ))
+                    at_key()
+                        .shape(format!("Key '{key}' cannot be appended to, use 'replace' instead"))
                 })?),
-                "replace" => overrides.replace.push(replaceable.ok_or_else(|| {
-                    at_key().shape(format!("Key '{key}' cannot be replaced"))
-                })?),
+                "replace" => overrides
+                    .replace
+                    .push(replaceable.ok_or_else(|| {
+                        at_key().shape(format!("Key '{key}' cannot be replaced"))
+                    })?),
                 other => {
                     let mut message = format!(
                         "Invalid override operation for key '{key}': '{other}'. Allowed values \

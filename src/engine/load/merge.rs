@@ -9,9 +9,9 @@ use super::Read;
 use super::Settings;
 use super::context::Place;
 use super::exceptions::Exception;
+use super::version::Version;
 use crate::engine::diagnostic::{Warning, WarningCode};
 use crate::engine::rule::Priority;
-use super::version::Version;
 
 /// When an item was first defined and last changed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -190,9 +190,8 @@ impl Collector {
     ) -> Read<()> {
         for (index, Requirement { name, version }) in alternatives.iter().enumerate() {
             if Version::parse(version).is_none() {
-                return Err(place.invalid(format!(
-                    "Invalid required version '{version}' for plugin '{name}'"
-                )));
+                return Err(place
+                    .invalid(format!("Invalid required version '{version}' for plugin '{name}'")));
             }
             if alternatives.iter().take(index).any(|other| other.name == *name) {
                 return Err(place.invalid(format!(
@@ -327,8 +326,9 @@ impl Collector {
 
     pub(super) fn enable_rule(&mut self, name: &str, enabled: bool, place: &Place) -> Read<()> {
         let Some(rule) = self.rules.get_mut(name) else {
-            return Err(place
-                .invalid("Rule has 'enabled' key but no rule by that name already exists"));
+            return Err(
+                place.invalid("Rule has 'enabled' key but no rule by that name already exists")
+            );
         };
         rule.enabled = enabled;
         Ok(())

@@ -230,8 +230,9 @@ impl Wanted<'_> {
 
 fn priority(item: &Node, place: &Place) -> Read<Priority> {
     let text = decode::text(item, "priority", place)?;
-    Priority::parse(text)
-        .ok_or_else(|| key_place(place, item, "priority", "rule priority").shape("Invalid priority"))
+    Priority::parse(text).ok_or_else(|| {
+        key_place(place, item, "priority", "rule priority").shape("Invalid priority")
+    })
 }
 
 fn tags(item: &Node, place: &Place) -> Read<Option<BTreeSet<String>>> {

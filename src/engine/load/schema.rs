@@ -5,7 +5,6 @@
 
 use std::rc::Rc;
 
-use super::rule_item;
 use crate::engine::diagnostic::Schema;
 use crate::engine::yaml::Node;
 
@@ -120,19 +119,19 @@ static ALTERNATIVE: Object = Object {
 
 const ROOT: Shape = Shape::Array(&Shape::Object(&ITEM));
 
-/// Compares all documents with the schema.
+/// Compares the documents with the schema. As in Falco, the first document's verdict is the
+/// file's, and nothing behind an empty document counts.
 pub(super) fn check(documents: &[Rc<Node>]) -> Schema {
-    let mut faults = Vec::new();
-    let mut any = false;
-    for document in documents.iter().filter(|document| !document.is_null()) {
-        any = true;
-        fits(document, ROOT, "<root>", &mut faults);
+    let mut statuses = Vec::new();
+    for document in documents.iter().take_while(|document| !document.is_null()) {
+        if fits(document, ROOT, "<root>", &mut statuses) && statuses.len() < MAX_FAULTS {
+            statuses.push("ok".to_owned());
+        }
     }
-    debug_assert!(rule_item::KEYS.iter().all(|key| property(&ITEM, key).is_some()));
-    match (any, faults.is_empty()) {
-        (false, _) => Schema::None,
-        (true, true) => Schema::Ok,
-        (true, false) => Schema::Failed(faults),
+    match statuses.first().map(String::as_str) {
+        None => Schema::None,
+        Some("ok") => Schema::Ok,
+        Some(_) => Schema::Failed(statuses),
     }
 }
 

@@ -50,10 +50,7 @@ mod tests {
 
     #[test]
     fn what_follows_the_third_number_is_ignored() {
-        assert_eq!(
-            Version::parse("0.31.0-rc1"),
-            Some(Version { major: 0, minor: 31, patch: 0 })
-        );
+        assert_eq!(Version::parse("0.31.0-rc1"), Some(Version { major: 0, minor: 31, patch: 0 }));
         assert_eq!(Version::parse("0.31"), None);
         assert_eq!(Version::parse("-3"), None);
         assert_eq!(Version::parse("0.99999999999.0"), None);

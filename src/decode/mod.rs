@@ -5,6 +5,7 @@ pub mod passwd;
 pub mod proc_connector;
 pub mod procfs;
 pub mod reader;
+pub mod scap;
 
 /// What a live source saw, decoded, still in the source's buffer. No look-ups yet.
 #[derive(Clone, Copy, Debug)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
 
-use super::thread::Bytes;
+use super::thread::{Bytes, no_bytes};
 
 /// The descriptors of a process by number.
 pub type FdTable = FxHashMap<i64, Fd>;
@@ -31,6 +31,24 @@ pub struct Fd {
     pub is_upper_layer: bool,
     /// The file lies in an overlay's lower layer.
     pub is_lower_layer: bool,
+}
+
+impl Fd {
+    /// A descriptor of which nothing but its kind is known.
+    #[must_use]
+    pub fn new(kind: FdKind) -> Self {
+        Self {
+            kind,
+            name: no_bytes(),
+            name_raw: no_bytes(),
+            flags: 0,
+            dev: 0,
+            ino: 0,
+            socket: None,
+            is_upper_layer: false,
+            is_lower_layer: false,
+        }
+    }
 }
 
 /// What a descriptor is. The letter and the name of each are in `fields`' table.

@@ -19,7 +19,7 @@ pub use data_type::DataType;
 pub use fd::{Fd, FdKind, FdTable, Protocol, Role, Socket};
 pub use info::{Base, Category, EventFlags, EventInfo, Kind, ParamInfo};
 pub use param::Param;
-pub use thread::{Bytes, InContainer, ProcessKey, Thread, Unread};
+pub use thread::{Bytes, InContainer, ProcessKey, Thread, Unread, no_bytes};
 pub use types::known;
 pub use value::Value;
 pub use world::{Host, TimeZone, World};

@@ -1,11 +1,18 @@
 //! A thread or process as the rules see it; filled by `enrich`, read by `fields`.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::fd::FdTable;
 
 /// Shared, immutable bytes: a child shares its parent's until it changes them.
 pub type Bytes = Arc<[u8]>;
+
+/// No bytes, without an allocation.
+#[must_use]
+pub fn no_bytes() -> Bytes {
+    static NOTHING: LazyLock<Bytes> = LazyLock::new(|| Arc::from(&b""[..]));
+    Arc::clone(&NOTHING)
+}
 
 /// Identity of a process: a pid alone is not one, the kernel reuses it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -129,7 +136,7 @@ impl Thread {
     /// A thread of which nothing but its numbers is known.
     #[must_use]
     pub fn unknown(tid: i64, pid: i64) -> Self {
-        let empty: Bytes = Arc::from(&b""[..]);
+        let empty = no_bytes();
         Self {
             tid,
             pid,
@@ -196,6 +203,26 @@ impl Thread {
     #[must_use]
     pub const fn is_main(&self) -> bool {
         self.tid == self.pid
+    }
+
+    /// Whether it uses the descriptors of its main thread (`CLONE_FILES`).
+    #[must_use]
+    pub const fn shares_fds(&self) -> bool {
+        const CLONE_FILES: u32 = 1;
+        self.flags & CLONE_FILES != 0 && !self.is_main()
+    }
+
+    /// Whether it is in a pid namespace of its own.
+    #[must_use]
+    pub const fn is_in_pid_namespace(&self) -> bool {
+        const CLONE_CHILD_IN_PIDNS: u32 = 1 << 29;
+        self.flags & CLONE_CHILD_IN_PIDNS != 0 || (self.tid != self.vtid && self.vtid >= 0)
+    }
+
+    /// Whether too little is known of it to be anybody's relative.
+    #[must_use]
+    pub const fn is_unidentified(&self) -> bool {
+        self.tid < 0 || self.pid < 0 || self.ptid < 0
     }
 
     /// The arguments after argv\[0\].

@@ -1,22 +1,254 @@
-//! A capture file as the source of events.
+//! A capture is played back: its blocks become the world and events in it.
+//!
+//! Whoever asks for the events (the rules, `eyas events`) gets them one by one, in a world made of
+//! nothing but the capture.
 
+use std::ops::ControlFlow;
 use std::path::Path;
-use std::time::Duration;
 
-use super::judge::Judge;
+use crate::decode::scap::block::{EventBlock, Kind, check_section};
+use crate::decode::scap::{Decoder, Malformed, fds, lists, recycled_params};
+use crate::enrich::state::{ContainerOf, RawEvent, Tracker};
+use crate::event::{Arena, Event, Kind as EventKind, Param, World};
+use crate::sources::replay::{Capture, Error, Problem};
 
-/// Judges the events of a capture file, in order, until its end, until `duration` of event time
-/// has passed, or until `should_stop`, which is asked now and then, says so.
-///
-/// # Errors
-///
-/// With what is wrong with the file, and where.
-pub fn run(
-    file: &Path,
-    duration: Option<Duration>,
-    judge: &mut Judge,
-    should_stop: &mut dyn FnMut(&Judge) -> bool,
-) -> Result<(), String> {
-    let _ = (file, duration, should_stop(judge));
+/// A capture and the world that it has told of so far.
+#[derive(Debug)]
+pub struct Replay {
+    capture: Capture,
+    decoder: Decoder,
+    tracker: Tracker,
+    world: World,
+    /// The host's own settings, for every section's world.
+    world_of: WorldOf,
+    arena: Arena,
+    params: Vec<Param<'static>>,
+    stage: Stage,
+    num: u64,
+    damage: Damage,
+}
+
+/// Makes the empty world that a section begins with: a time zone, nothing else.
+type WorldOf = fn() -> World;
+
+/// What is expected next.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    Section,
+    Lists,
+    Events,
+}
+
+/// What was damaged and skipped.
+#[derive(Clone, Debug, Default)]
+pub struct Damage {
+    /// Events that were skipped since their bytes don't fit together.
+    pub skipped: u64,
+    /// The first of them: where, in bytes, and why.
+    pub first: Option<(u64, Malformed)>,
+    /// Blocks whose length behind them is another than before them.
+    pub wrong_trailers: u64,
+}
+
+/// What a capture came to.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Number of the last event.
+    pub last_num: u64,
+    /// What was damaged.
+    pub damage: Damage,
+}
+
+impl Replay {
+    /// Opens a capture file; `-` is standard input.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be opened.
+    pub fn open(path: &Path, container_of: ContainerOf, world_of: WorldOf) -> Result<Self, Error> {
+        Ok(Self::new(Capture::open(path)?, container_of, world_of))
+    }
+
+    /// Plays a capture that is open already.
+    #[must_use]
+    pub fn new(capture: Capture, container_of: ContainerOf, world_of: WorldOf) -> Self {
+        Self {
+            capture,
+            decoder: Decoder::default(),
+            tracker: Tracker::new(container_of),
+            world: world_of(),
+            world_of,
+            arena: Arena::new(),
+            params: Vec::new(),
+            stage: Stage::Section,
+            num: 0,
+            damage: Damage::default(),
+        }
+    }
+
+    /// Hands every event to `judge`, until it breaks or the capture ends.
+    ///
+    /// # Errors
+    ///
+    /// If the capture, or the rest of it, cannot be read; all events before that were judged.
+    pub fn run(
+        &mut self,
+        mut judge: impl FnMut(&Event<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        loop {
+            let Some(block) = self.capture.next_block()? else {
+                return if self.stage == Stage::Events {
+                    Ok(())
+                } else {
+                    Err(self.capture.error(Problem::NoEvents))
+                };
+            };
+            if !block.is_intact {
+                self.damage.wrong_trailers += 1;
+            }
+            match (self.stage, block.kind) {
+                (Stage::Section | Stage::Events, Kind::Section) => {
+                    let at = block.offset;
+                    let checked = check_section(block.body);
+                    checked.map_err(|e| self.capture.error_at(at, e.into()))?;
+                    self.begin_section();
+                }
+                (Stage::Lists | Stage::Events, Kind::Event(kind)) => {
+                    if self.stage == Stage::Lists {
+                        self.tracker.finish_lists(&mut self.world);
+                        self.stage = Stage::Events;
+                    }
+                    let at = block.offset;
+                    let turn = Turn {
+                        decoder: &mut self.decoder,
+                        tracker: &mut self.tracker,
+                        world: &mut self.world,
+                        arena: &mut self.arena,
+                        params: &mut self.params,
+                        num: &mut self.num,
+                    };
+                    match turn.event(kind, block.body, &mut judge) {
+                        Ok(ControlFlow::Continue(())) => {}
+                        Ok(ControlFlow::Break(())) => return Ok(()),
+                        Err(malformed) => {
+                            self.damage.skipped += 1;
+                            self.damage.first.get_or_insert((at, malformed));
+                        }
+                    }
+                }
+                (Stage::Lists, kind) => {
+                    let at = block.offset;
+                    let learnt = learn(&mut self.tracker, &mut self.world, kind, block.body);
+                    learnt.map_err(|e| self.capture.error_at(at, e.into()))?;
+                }
+                (Stage::Section | Stage::Events, kind) => {
+                    let at = block.offset;
+                    return Err(self.capture.error_at(at, Problem::UnexpectedBlock(kind)));
+                }
+            }
+        }
+    }
+
+    /// What it came to so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary { last_num: self.num, damage: self.damage.clone() }
+    }
+
+    /// How many bytes of the file were read, and how many it has, if it is one.
+    #[must_use]
+    pub fn progress(&self) -> (u64, Option<u64>) {
+        self.capture.progress()
+    }
+
+    fn begin_section(&mut self) {
+        self.world = (self.world_of)();
+        self.tracker.reset();
+        self.decoder.reset();
+        self.stage = Stage::Lists;
+    }
+}
+
+/// Everything that one event needs.
+struct Turn<'r> {
+    decoder: &'r mut Decoder,
+    tracker: &'r mut Tracker,
+    world: &'r mut World,
+    arena: &'r mut Arena,
+    params: &'r mut Vec<Param<'static>>,
+    num: &'r mut u64,
+}
+
+impl Turn<'_> {
+    fn event(
+        self,
+        kind: EventBlock,
+        body: &[u8],
+        judge: &mut impl FnMut(&Event<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Malformed> {
+        let mut params = recycled_params(std::mem::take(self.params));
+        let decoded = self.decoder.event(kind, body, &mut params);
+        let mut flow = ControlFlow::Continue(());
+        if let Ok(Some(head)) = &decoded {
+            *self.num += 1;
+            let raw = RawEvent {
+                ts: head.ts,
+                ty: head.ty,
+                cpu: Some(head.cpu),
+                tid: head.tid,
+                params: &params,
+            };
+            if self.world.host.first_event_ts == 0 && head.ty.info().kind != EventKind::Meta {
+                self.world.host.first_event_ts = head.ts;
+            }
+            if head.is_enter {
+                self.tracker.enter(self.world, &raw);
+            } else {
+                let seen = self.tracker.before(self.world, &raw);
+                if !head.state_only {
+                    flow = judge(&seen.event(*self.num, &raw, self.arena));
+                }
+                self.tracker.after(self.world);
+                self.arena.reset();
+            }
+        }
+        *self.params = recycled_params(params);
+        decoded.map(|_| flow)
+    }
+}
+
+/// Learns what stood in a list.
+fn learn(
+    tracker: &mut Tracker,
+    world: &mut World,
+    kind: Kind,
+    body: &[u8],
+) -> Result<(), Malformed> {
+    match kind {
+        Kind::Machine => tracker.add_machine(world, &lists::machine(body)?),
+        Kind::Processes(version) => {
+            for process in lists::processes(version, body) {
+                tracker.add_process(world, &process?);
+            }
+        }
+        Kind::Fds(version) => {
+            let (tid, all) = fds::fds(version, body)?;
+            for fd in all {
+                tracker.add_fd(world, tid, &fd?);
+            }
+        }
+        Kind::Interfaces(version) => {
+            tracker.clear_interfaces(world);
+            for interface in lists::interfaces(version, body) {
+                tracker.add_interface(world, interface?);
+            }
+        }
+        Kind::Users(version) => {
+            for account in lists::accounts(version, body) {
+                tracker.add_account(world, &account?);
+            }
+        }
+        Kind::Unknown(_) | Kind::Section | Kind::Event(_) => {}
+    }
     Ok(())
 }

@@ -65,7 +65,6 @@ impl Converter {
         if raw.code == CONTAINER {
             container_json(slices, &mut self.json);
         }
-        let enter = Enter { stored: self.used.as_ref(), exit: raw.code, json: &self.json };
         let mut code = raw.code;
         for _ in 0..MAX_STEPS {
             let Some(layout) = layout(code) else { return Outcome::Drop };
@@ -74,6 +73,7 @@ impl Converter {
                 Decision::Pass => return Outcome::Pass(code),
                 Decision::Convert => {}
             }
+            let enter = Enter { stored: self.used.as_ref(), exit: code, json: &self.json };
             match action(code, slices.len()) {
                 None => return Outcome::Drop,
                 Some(Action::Pass) => return Outcome::Pass(code),
@@ -195,7 +195,8 @@ fn container_json(slices: &[&[u8]], json: &mut Vec<u8>) {
         let bytes = slices.get(index).copied().unwrap_or_default();
         String::from_utf8_lossy(bytes.strip_suffix(b"\0").unwrap_or(bytes))
     }
-    let ty = slices.get(1).and_then(|bytes| bytes.first_chunk().copied()).map_or(0, u32::from_le_bytes);
+    let ty =
+        slices.get(1).and_then(|bytes| bytes.first_chunk().copied()).map_or(0, u32::from_le_bytes);
     let value = serde_json::json!({
         "container": {
             "id": text(slices, 0),

@@ -75,8 +75,7 @@ impl<'a> RawEvent<'a> {
             split_counted(count, rest, has_large_lengths(layout))?
         } else {
             if code == NOTIFICATION || code == INFRASTRUCTURE {
-                payload_len = (payload_len + COUNT_LEN).saturating_sub(WRONG_BY);
-                payload_len = payload_len.saturating_sub(COUNT_LEN);
+                payload_len = payload_len.saturating_sub(WRONG_BY);
             }
             let rest = reader.take(payload_len, "parameters of an event")?;
             split_uncounted(layout.params.len(), rest, has_large_lengths(layout))?
@@ -156,9 +155,7 @@ fn sum(lengths: Lengths<'_>) -> usize {
         Lengths::Short(short) => {
             short.iter().map(|len| usize::from(u16::from_le_bytes(*len))).sum()
         }
-        Lengths::Long(long) => {
-            long.iter().map(|len| long_len(*len)).fold(0, usize::saturating_add)
-        }
+        Lengths::Long(long) => long.iter().map(|len| long_len(*len)).fold(0, usize::saturating_add),
     }
 }
 

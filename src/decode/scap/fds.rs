@@ -22,14 +22,34 @@ pub struct ListedFd<'a> {
 #[allow(missing_docs, reason = "the names say it; `protocol` is falco-libs' number")]
 pub enum ListedKind<'a> {
     Unknown,
-    Connection { source: (IpAddr, u16), dest: (IpAddr, u16), protocol: u8 },
-    Listening { address: (IpAddr, u16), protocol: u8 },
-    Unix { source: u64, dest: u64, path: &'a [u8] },
-    File { flags: u32, path: &'a [u8], dev: u32 },
+    Connection {
+        source: (IpAddr, u16),
+        dest: (IpAddr, u16),
+        protocol: u8,
+    },
+    Listening {
+        address: (IpAddr, u16),
+        protocol: u8,
+    },
+    Unix {
+        source: u64,
+        dest: u64,
+        path: &'a [u8],
+    },
+    File {
+        flags: u32,
+        path: &'a [u8],
+        dev: u32,
+    },
     /// Of that type, with a name.
-    Named { ty: u8, name: &'a [u8] },
+    Named {
+        ty: u8,
+        name: &'a [u8],
+    },
     /// A type that this program doesn't know.
-    Newer { ty: u8 },
+    Newer {
+        ty: u8,
+    },
 }
 
 /// Reads a list: the thread, then its descriptors.
@@ -47,8 +67,7 @@ pub fn fds(
 }
 
 fn listed_fd<'a>(version: u8, whole: &mut Reader<'a>) -> Result<ListedFd<'a>, Malformed> {
-    let mut entry =
-        if version >= 2 { sized(whole, "entry of a descriptor list")? } else { *whole };
+    let mut entry = if version >= 2 { sized(whole, "entry of a descriptor list")? } else { *whole };
     let reader = &mut entry;
     let num = reader.i64_le("descriptor")?;
     let ino = reader.u64_le("inode of a descriptor")?;
@@ -66,7 +85,7 @@ fn kind<'a>(version: u8, ty: u8, reader: &mut Reader<'a>) -> Result<ListedKind<'
     Ok(match ty {
         0 => ListedKind::Unknown,
         3 | 4 => {
-            let mut address = |reader: &mut Reader<'a>| if ty == 3 { v4(reader) } else { v6(reader) };
+            let address = |reader: &mut Reader<'a>| if ty == 3 { v4(reader) } else { v6(reader) };
             let (source, dest) = (address(reader)?, address(reader)?);
             let (source_port, dest_port) = (reader.u16_le(PORT)?, reader.u16_le(PORT)?);
             let protocol = reader.u8(PROTOCOL)?;

@@ -5,7 +5,7 @@
 //! called and what its parameters mean is in the event table; here is how its bytes are read.
 //! Source: the schema of falco-libs, version 4.5.1.
 
-use Class::{Dyn, I8, I16, I32, I64, Id, Raw, Text, U8, U16, U32, U64};
+use Class::{Dyn, I16, I32, I64, Id, Raw, Text, U8, U16, U32, U64};
 use Target as T;
 
 use crate::event::EventType;
@@ -547,6 +547,7 @@ static LAYOUTS: &[Layout] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::Class::I8;
     use super::*;
 
     #[test]

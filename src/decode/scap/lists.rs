@@ -97,18 +97,12 @@ pub fn machine(body: &[u8]) -> Result<Machine<'_>, Malformed> {
 }
 
 /// The threads of a process list.
-pub fn processes(
-    version: u8,
-    body: &[u8],
-) -> impl Iterator<Item = Result<Process<'_>, Malformed>> {
+pub fn processes(version: u8, body: &[u8]) -> impl Iterator<Item = Result<Process<'_>, Malformed>> {
     entries(body, move |reader| process(version, reader))
 }
 
 /// The addresses of an interface list.
-pub fn interfaces(
-    version: u8,
-    body: &[u8],
-) -> impl Iterator<Item = Result<Interface, Malformed>> {
+pub fn interfaces(version: u8, body: &[u8]) -> impl Iterator<Item = Result<Interface, Malformed>> {
     entries(body, move |reader| interface(version, reader))
 }
 
@@ -268,7 +262,11 @@ fn interface(version: u8, reader: &mut Reader<'_>) -> Result<Interface, Malforme
         }
     };
     // The broadcast address, the speed and the name are nobody's business here.
-    if address.is_ipv4() { v4(reader)? } else { v6(reader)? };
+    if address.is_ipv4() {
+        v4(reader)?
+    } else {
+        v6(reader)?
+    };
     if has_speed {
         reader.u64_le(WHAT)?;
     }

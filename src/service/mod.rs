@@ -95,6 +95,8 @@ pub enum Error {
     },
 }
 
+pub mod replay;
+
 /// What /proc/version says.
 #[must_use]
 pub fn kernel_version() -> Option<String> {

@@ -14,6 +14,7 @@ use crate::sys;
 pub mod fanotify;
 mod mounts;
 pub mod proc_connector;
+pub mod replay;
 mod sequence;
 
 pub use fanotify::FileWatch;

@@ -131,11 +131,7 @@ impl Capture {
     /// # Errors
     ///
     /// If not even the first bytes can be read.
-    pub fn new(
-        name: &Path,
-        input: Box<dyn Read + Send>,
-        size: Option<u64>,
-    ) -> Result<Self, Error> {
+    pub fn new(name: &Path, input: Box<dyn Read + Send>, size: Option<u64>) -> Result<Self, Error> {
         let taken = Arc::new(AtomicU64::new(0));
         let counted = Counted { input, taken: Arc::clone(&taken) };
         let mut capture = Self {
@@ -364,7 +360,10 @@ mod tests {
         let mut capture = capture(bytes);
         capture.next_block().unwrap();
         let error = capture.next_block().unwrap_err().to_string();
-        assert!(error.contains("byte 28: expected 33554416 bytes of a block, found 108"), "{error}");
+        assert!(
+            error.contains("byte 28: expected 33554416 bytes of a block, found 108"),
+            "{error}"
+        );
         assert!(capture.buffer.len() <= READ_SIZE);
     }
 

@@ -49,7 +49,8 @@ fn main() {
         })
         .collect();
     let mut r =
-        eyas::service::replay::Replay::open(path.as_ref(), container_of, World::default).unwrap();
+        eyas::service::replay::Replay::open(path.as_ref(), container_of, Box::new(World::default))
+            .unwrap();
     let res = r.run(|e| {
         for (name, f) in &fields {
             let mut s = String::new();

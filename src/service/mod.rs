@@ -26,6 +26,7 @@ use crate::config::Engine;
 use crate::engine::ruleset::RuleSet;
 use crate::enrich::LiveEnricher;
 use crate::enrich::Needs;
+use crate::event::World;
 use crate::format::Formatter;
 use crate::log;
 use crate::log::Level;
@@ -94,8 +95,6 @@ pub enum Error {
         source: io::Error,
     },
 }
-
-pub mod replay;
 
 /// What /proc/version says.
 #[must_use]
@@ -210,7 +209,8 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
         judge.outputs().is_broken()
     };
     let began = Instant::now();
-    let result = replay::run(file, setup.duration, &mut judge, &mut should_stop);
+    let result =
+        replay::run(file, setup.duration, world_of(setup.config), &mut judge, &mut should_stop);
     let _ = poll::unblock_all();
     if setup.verbose {
         print_speed("", &judge, began.elapsed());
@@ -242,6 +242,18 @@ fn start_outputs(
     };
     Outputs::start(settings, Stdout, on_broken)
         .map_err(|source| Error::Io { what: "cannot start the outputs", source })
+}
+
+/// Makes the world that a capture, or a section of one, begins with.
+fn world_of(config: &Config) -> Box<dyn Fn() -> World> {
+    let buffers_in_base64 = config.buffer_base64;
+    let hostname = std::env::var("FALCO_HOSTNAME").unwrap_or_default();
+    Box::new(move || {
+        let mut world = World { buffers_in_base64, ..World::default() };
+        world.host.hostname = hostname.clone().into_bytes();
+        world.host.time_zone.offset_at = local_offset;
+        world
+    })
 }
 
 fn enricher(sources: &live::Sources, config: &Config) -> Result<LiveEnricher, Error> {

@@ -5,31 +5,91 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::decode::scap::block::{EventBlock, Kind, check_section};
 use crate::decode::scap::{Decoder, Malformed, fds, lists, recycled_params};
 use crate::enrich::state::{ContainerOf, RawEvent, Tracker};
 use crate::event::{Arena, Event, Kind as EventKind, Param, World};
+use crate::log;
+use crate::log::Level;
 use crate::sources::replay::{Capture, Error, Problem};
 
+use super::judge::Judge;
+
+/// After how many events it is asked whether to stop.
+const EVENTS_PER_ASKING: u64 = 1024;
+
+/// Judges the events of a capture file, in order, until its end, until `duration` of event time
+/// has passed, or until `should_stop`, which is asked now and then, says so. Every section of the
+/// file begins in a world that `world_of` makes.
+///
+/// # Errors
+///
+/// With what is wrong with the file, and where. Events before that were judged.
+pub fn run(
+    file: &Path,
+    duration: Option<Duration>,
+    world_of: Box<dyn Fn() -> World>,
+    judge: &mut Judge,
+    should_stop: &mut dyn FnMut(&Judge) -> bool,
+) -> Result<(), String> {
+    let mut replay =
+        Replay::open(file, container_of, world_of).map_err(|error| error.to_string())?;
+    let nanos = duration.and_then(|duration| u64::try_from(duration.as_nanos()).ok());
+    let mut until = None;
+    let result = replay.run(|event| {
+        if let Some(nanos) = nanos
+            && event.ts > *until.get_or_insert(event.ts.saturating_add(nanos))
+        {
+            return ControlFlow::Break(());
+        }
+        judge.judge(event);
+        if event.num.is_multiple_of(EVENTS_PER_ASKING) && should_stop(judge) {
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    let damage = replay.summary().damage;
+    if let Some((offset, first)) = &damage.first {
+        log!(
+            Level::Warning,
+            "{}: {} damaged events were skipped, the first at byte {offset}: {first}",
+            file.display(),
+            damage.skipped
+        );
+    }
+    if damage.wrong_trailers > 0 {
+        log!(
+            Level::Warning,
+            "{}: {} blocks end with another length than they begin with",
+            file.display(),
+            damage.wrong_trailers
+        );
+    }
+    result.map_err(|error| error.to_string())
+}
+
+/// The container of a capture's thread, by its cgroups.
+#[must_use]
+pub fn container_of(_: &[u8]) -> crate::event::InContainer {
+    crate::event::InContainer::Host
+}
+
 /// A capture and the world that it has told of so far.
-#[derive(Debug)]
 pub struct Replay {
     capture: Capture,
     decoder: Decoder,
     tracker: Tracker,
     world: World,
-    /// The host's own settings, for every section's world.
-    world_of: WorldOf,
+    /// Makes the world that a section begins with: settings, nothing else.
+    world_of: Box<dyn Fn() -> World>,
     arena: Arena,
     params: Vec<Param<'static>>,
     stage: Stage,
     num: u64,
     damage: Damage,
 }
-
-/// Makes the empty world that a section begins with: a time zone, nothing else.
-type WorldOf = fn() -> World;
 
 /// What is expected next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,19 +119,40 @@ pub struct Summary {
     pub damage: Damage,
 }
 
+impl std::fmt::Debug for Replay {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { capture, stage, num, damage, .. } = self;
+        formatter
+            .debug_struct("Replay")
+            .field("capture", capture)
+            .field("stage", stage)
+            .field("num", num)
+            .field("damage", damage)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Replay {
     /// Opens a capture file; `-` is standard input.
     ///
     /// # Errors
     ///
     /// If it cannot be opened.
-    pub fn open(path: &Path, container_of: ContainerOf, world_of: WorldOf) -> Result<Self, Error> {
+    pub fn open(
+        path: &Path,
+        container_of: ContainerOf,
+        world_of: Box<dyn Fn() -> World>,
+    ) -> Result<Self, Error> {
         Ok(Self::new(Capture::open(path)?, container_of, world_of))
     }
 
     /// Plays a capture that is open already.
     #[must_use]
-    pub fn new(capture: Capture, container_of: ContainerOf, world_of: WorldOf) -> Self {
+    pub fn new(
+        capture: Capture,
+        container_of: ContainerOf,
+        world_of: Box<dyn Fn() -> World>,
+    ) -> Self {
         Self {
             capture,
             decoder: Decoder::default(),

@@ -86,7 +86,7 @@ impl<'a> RawEvent<'a> {
     /// The bytes of each parameter.
     pub fn slices(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = self.data;
-        let mut next = move |len: usize| {
+        let next = move |len: usize| {
             let (head, tail) = rest.split_at_checked(len)?;
             rest = tail;
             Some(head)
@@ -97,7 +97,7 @@ impl<'a> RawEvent<'a> {
         };
         let short = short.iter().map(|len| usize::from(u16::from_le_bytes(*len)));
         let long = long.iter().map(|len| long_len(*len));
-        short.chain(long).map_while(move |len| next(len))
+        short.chain(long).map_while(next)
     }
 
     /// The bytes of the first parameter.

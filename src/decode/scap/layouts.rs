@@ -573,7 +573,9 @@ mod tests {
                     I64 | U64 => Some(8),
                     Text | Raw | Dyn => None,
                 };
-                assert_eq!(size, param.ty.size(), "{}.{}", ty.name(), param.name);
+                // IPv6 addresses stay bytes.
+                let wanted = param.ty.size().filter(|&size| size <= 8);
+                assert_eq!(size, wanted, "{}.{}", ty.name(), param.name);
             }
         }
     }

@@ -135,7 +135,7 @@ pub(super) fn sized<'a>(
 ) -> Result<Reader<'a>, Malformed> {
     let len = reader.u32_le(what)?;
     let body = usize::try_from(len).ok().and_then(|len| len.checked_sub(4));
-    let body = body.ok_or(Malformed::Unexpected {
+    let body = body.ok_or_else(|| Malformed::Unexpected {
         what,
         expected: "at least its own four bytes",
         found: u64::from(len),

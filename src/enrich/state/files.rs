@@ -111,10 +111,8 @@ impl Tracker {
             opened.dirfd = enter.fd.or(opened.dirfd);
         }
         self.base.clear();
-        match opened.dirfd {
-            // Only the *at calls look at the path; a missing base harms no absolute path.
-            Some(dirfd) => put_dir(world, raw.tid, dirfd, opened.name, &mut self.base),
-            None => {}
+        if let Some(dirfd) = opened.dirfd {
+            put_dir(world, raw.tid, dirfd, opened.name, &mut self.base);
         }
         path::join(&mut self.path, &self.base, opened.name);
         let is_directory = opened.flags & O_DIRECTORY != 0;

@@ -213,7 +213,9 @@ impl Tracker {
             _ => return,
         };
         let must_have_path = !matches!(raw.ty, known::CONNECT | known::EXECVEAT);
-        let Some(bytes) = raw.bytes(path).or((!must_have_path).then_some(b"")) else { return };
+        let Some(bytes) = raw.bytes(path).or(if must_have_path { None } else { Some(b"") }) else {
+            return;
+        };
         let enter = Enter { ty: raw.ty, bytes: bytes.to_vec(), fd, flags: flags.unwrap_or(0) };
         self.enters.insert(raw.tid, enter);
     }

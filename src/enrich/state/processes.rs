@@ -95,10 +95,10 @@ pub(super) fn change(world: &mut World, raw: &RawEvent<'_>) {
         known::SETNS => enter_namespaces(world, raw, 2),
         known::BRK | known::MMAP | known::MMAP2 | known::MUNMAP => resize(world, raw),
         known::SWITCH => switch(world, raw),
-        known::GETRLIMIT | known::SETRLIMIT => {
-            if raw.result() >= 0 && raw.uint(3) == Some(RLIMIT_NOFILE) {
-                limit_fds(world, raw.tid, raw.int(1));
-            }
+        known::GETRLIMIT | known::SETRLIMIT
+            if raw.result() >= 0 && raw.uint(3) == Some(RLIMIT_NOFILE) =>
+        {
+            limit_fds(world, raw.tid, raw.int(1));
         }
         known::PRLIMIT => {
             let of = raw.int(5).map(|tid| if tid == 0 { raw.tid } else { tid });

@@ -306,7 +306,8 @@ fn take_tuple(fd: &mut Fd, told: Tuple<'_>, is_incoming: bool, interfaces: &[(Ip
         socket.protocol = Protocol::Udp;
     }
     fill_own_address(socket, interfaces);
-    socket.role.get_or_insert(guess_role(dest.0, is_incoming));
+    let guess = guess_role(dest.0, is_incoming);
+    socket.role.get_or_insert(guess);
     let other_way = if is_incoming { Some(Role::Client) } else { Some(Role::Server) };
     if socket.role == other_way {
         swap_ends(socket);

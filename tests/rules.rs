@@ -110,6 +110,7 @@ fn configuration(sandbox: &Sandbox) -> String {
     let text = "rule_matching: all
 json_output: true
 stdout_output: {enabled: true}
+log_stderr: true
 append_output:
   - extra_output: case=%proc.env[EYAS_CASE]
 ";

@@ -6,10 +6,15 @@
 //!
 //! Bounded: nesting by [`MAX_DEPTH`], what aliases multiply by [`MAX_NODES`].
 
+mod indent;
+mod places;
+
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+
+use self::places::Repaired;
 
 /// Deepest nesting of sequences and maps.
 pub const MAX_DEPTH: usize = 100;
@@ -117,109 +122,42 @@ impl Node {
 /// If it is no YAML, is nested too deeply or grows too large.
 pub fn parse(text: &str) -> Result<Vec<Rc<Node>>, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut repaired = text.to_owned();
-    let mut places = Places::new(text);
-    loop {
+    let repaired = Repaired::indented(text);
+    let is_changed = repaired.is_changed();
+    match documents(repaired) {
+        Err(_) if is_changed => documents(Repaired::new(text)),
+        result => result,
+    }
+}
+
+fn documents(mut repaired: Repaired<'_>) -> Result<Vec<Rc<Node>>, YamlError> {
+    for _ in 0..MAX_REPAIRS {
         let mut builder = Builder::default();
-        let Err((error, in_sequence)) = builder.run(&repaired, &places) else {
+        let Err((error, in_sequence)) = builder.run(&repaired) else {
             return Ok(builder.documents);
         };
         let index = error.marker().index();
-        let byte = places.byte_in_repaired(&repaired, index);
         let is_hole = in_sequence
             && error.info().contains("did not find expected node content")
-            && repaired.as_bytes().get(byte) == Some(&b',');
-        if !is_hole || places.inserted.len() >= MAX_REPAIRS {
-            return Err(places.error(&error));
+            && repaired.text.as_bytes().get(repaired.byte(index)) == Some(&b',');
+        if !is_hole {
+            return Err(yaml_error(&repaired, &error));
         }
-        repaired.insert(byte, '~');
-        places.inserted.push(index);
+        repaired.insert_null(index);
     }
+    let at = Mark::default();
+    Err(YamlError { message: "too many empty elements".to_owned(), at })
 }
 
-/// From the parser's character counts to lines, columns and bytes.
-struct Places<'a> {
-    text: &'a str,
-    /// Byte offset of each line's start.
-    lines: Vec<usize>,
-    /// Byte offset of every character; empty: all are of one byte.
-    bytes: Vec<usize>,
-    /// Where characters were put in, counted in the repaired text, ascending in time.
-    inserted: Vec<usize>,
-}
-
-impl<'a> Places<'a> {
-    fn new(text: &'a str) -> Self {
-        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1));
-        let bytes = if text.is_ascii() {
-            Vec::new()
-        } else {
-            text.char_indices().map(|(at, _)| at).collect()
-        };
-        Self { text, lines: lines.collect(), bytes, inserted: Vec::new() }
+fn yaml_error(repaired: &Repaired<'_>, error: &ScanError) -> YamlError {
+    let at = repaired.mark(error.marker().index());
+    if error.info().contains("tab")
+        && let Some(tab) = repaired.indenting_tab(at.line + 1)
+    {
+        let message = "illegal tab when looking for indentation".to_owned();
+        return YamlError { message, at: tab };
     }
-
-    /// `index` counts characters of the repaired text.
-    fn mark(&self, index: usize) -> Mark {
-        let before = self
-            .inserted
-            .iter()
-            .rev()
-            .fold(index, |index, at| if index > *at { index - 1 } else { index });
-        let offset = if self.bytes.is_empty() {
-            before.min(self.text.len())
-        } else {
-            self.bytes.get(before).copied().unwrap_or(self.text.len())
-        };
-        self.at(offset)
-    }
-
-    fn at(&self, offset: usize) -> Mark {
-        let line = self.lines.partition_point(|start| *start <= offset).saturating_sub(1);
-        let column = offset - self.lines.get(line).copied().unwrap_or_default();
-        Mark { line, column, offset }
-    }
-
-    /// The `|` or `>` between two offsets.
-    fn indicator(&self, from: usize, to: usize) -> Option<Mark> {
-        let between = self.text.as_bytes().get(from..to)?;
-        let mut previous = b' ';
-        for (index, byte) in between.iter().enumerate() {
-            if matches!(byte, b'|' | b'>') && matches!(previous, b' ' | b'\t') {
-                return Some(self.at(from + index));
-            }
-            previous = *byte;
-        }
-        None
-    }
-
-    fn byte_in_repaired(&self, repaired: &str, index: usize) -> usize {
-        if self.bytes.is_empty() {
-            return index;
-        }
-        repaired.char_indices().nth(index).map_or(repaired.len(), |(at, _)| at)
-    }
-
-    fn error(&self, error: &ScanError) -> YamlError {
-        let at = self.mark(error.marker().index());
-        if error.info().contains("tab")
-            && let Some(tab) = self.indenting_tab(at.line + 1)
-        {
-            let message = "illegal tab when looking for indentation".to_owned();
-            return YamlError { message, at: tab };
-        }
-        YamlError { message: error.info().to_owned(), at }
-    }
-
-    /// The first tab that indents a line, from line `from` on.
-    fn indenting_tab(&self, from: usize) -> Option<Mark> {
-        self.lines.iter().enumerate().skip(from).find_map(|(line, start)| {
-            let rest = self.text.get(*start..)?;
-            let column = rest.bytes().take_while(|byte| *byte == b' ').count();
-            let is_tab = rest.as_bytes().get(column) == Some(&b'\t');
-            is_tab.then_some(Mark { line, column, offset: start + column })
-        })
-    }
+    YamlError { message: error.info().to_owned(), at }
 }
 
 /// A sequence or map that is still open.
@@ -245,8 +183,8 @@ struct Builder {
 
 impl Builder {
     /// The error, and whether it is inside a sequence.
-    fn run(&mut self, text: &str, places: &Places<'_>) -> Result<(), (ScanError, bool)> {
-        let mut parser = Parser::new_from_str(text);
+    fn run(&mut self, repaired: &Repaired<'_>) -> Result<(), (ScanError, bool)> {
+        let mut parser = Parser::new_from_str(&repaired.text);
         loop {
             let (event, span) = match parser.next_event() {
                 None => return Ok(()),
@@ -256,7 +194,7 @@ impl Builder {
             if matches!(event, Event::StreamEnd) {
                 return Ok(());
             }
-            let mark = self.place(&event, span, &mut parser, places);
+            let mark = self.place(&event, span, &mut parser, repaired);
             if let Err(message) = self.event(event, mark) {
                 return Err((ScanError::new_str(span.start, message), false));
             }
@@ -274,7 +212,7 @@ impl Builder {
         event: &Event<'_>,
         span: Span,
         parser: &mut Parser<'_, T>,
-        places: &Places<'_>,
+        places: &Repaired<'_>,
     ) -> Mark {
         let mark = places.mark(span.start.index());
         match event {

@@ -1,0 +1,253 @@
+//! Indents lines of `[…]`, `{…}` and quoted scalars that stand too far left.
+//!
+//! YAML wants them further right than the key they belong to; Falco's library does not, and rules
+//! files are written so, Falco's own among them:
+//!
+//! ```text
+//!   items: [
+//!     a, b
+//!   ]
+//! ```
+//!
+//! Blanks at the start of such a line mean nothing, so putting some there changes no content. The
+//! scan knows just enough of YAML to tell where such lines are; if it errs, the text as it was is
+//! parsed instead.
+
+/// Blanks that are to be put in: at which byte, and how many.
+pub(super) type Insertions = Vec<(usize, usize)>;
+
+/// Finds the lines of `text` that are to be indented.
+pub(super) fn find(text: &str) -> Insertions {
+    let mut scan = Scan { bytes: text.as_bytes(), at: 0, insertions: Vec::new() };
+    while scan.at < scan.bytes.len() {
+        scan.block_line();
+    }
+    scan.insertions
+}
+
+struct Scan<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    insertions: Insertions,
+}
+
+impl Scan<'_> {
+    fn byte(&self, ahead: usize) -> u8 {
+        self.bytes.get(self.at + ahead).copied().unwrap_or(b'\n')
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.byte(0), b' ' | b'\t') {
+            self.at += 1;
+        }
+    }
+
+    fn skip_line(&mut self) {
+        while !self.is_at_end() && self.byte(0) != b'\n' {
+            self.at += 1;
+        }
+        self.at += 1;
+    }
+
+    /// One line that is not inside of anything, with all that begins on it.
+    fn block_line(&mut self) {
+        let start = self.at;
+        let mut base = 0;
+        loop {
+            self.skip_blanks();
+            match self.byte(0) {
+                b'\n' | b'\r' | b'#' | b'%' => return self.skip_line(),
+                b'-' | b'?' if self.byte(1).is_ascii_whitespace() => {
+                    base = self.at - start;
+                    self.at += 1;
+                }
+                b'&' | b'!' => self.skip_word(),
+                b'|' | b'>' => {
+                    self.skip_line();
+                    return self.skip_block_scalar(base);
+                }
+                b'[' | b'{' => {
+                    self.flow(base + 2);
+                    if !self.is_key() {
+                        return self.skip_line();
+                    }
+                }
+                b'"' | b'\'' => {
+                    let column = self.at - start;
+                    self.quoted(base + 2);
+                    if !self.is_key() {
+                        return self.skip_line();
+                    }
+                    base = column;
+                }
+                _ => {
+                    let column = self.at - start;
+                    if !self.plain_key() {
+                        return self.skip_line();
+                    }
+                    base = column;
+                }
+            }
+        }
+    }
+
+    fn skip_word(&mut self) {
+        while !self.byte(0).is_ascii_whitespace() {
+            self.at += 1;
+        }
+    }
+
+    /// Takes the colon behind a key, if there is one.
+    fn is_key(&mut self) -> bool {
+        self.skip_blanks();
+        let is_key = self.byte(0) == b':' && self.byte(1).is_ascii_whitespace();
+        self.at += usize::from(is_key);
+        is_key
+    }
+
+    /// Goes behind `key:`, if a plain key begins here; else stays on the line.
+    fn plain_key(&mut self) -> bool {
+        while self.byte(0) != b'\n' {
+            match self.byte(0) {
+                b':' if self.byte(1).is_ascii_whitespace() => {
+                    self.at += 1;
+                    return true;
+                }
+                b' ' if self.byte(1) == b'#' => return false,
+                _ => self.at += 1,
+            }
+        }
+        false
+    }
+
+    /// Lines that are empty or indented more than `base`.
+    fn skip_block_scalar(&mut self, base: usize) {
+        while !self.is_at_end() {
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let indent = rest.iter().take_while(|byte| **byte == b' ').count();
+            let is_empty = matches!(rest.get(indent), None | Some(b'\n' | b'\r'));
+            if !is_empty && indent <= base {
+                return;
+            }
+            self.skip_line();
+        }
+    }
+
+    /// Indents the line that begins here to `column`, unless it is empty or a comment.
+    fn indent_to(&mut self, column: usize) {
+        let start = self.at;
+        self.skip_blanks();
+        let indent = self.at - start;
+        let is_empty = self.is_at_end() || matches!(self.byte(0), b'\n' | b'\r' | b'#');
+        if indent < column && !is_empty {
+            self.insertions.push((start, column - indent));
+        }
+    }
+
+    fn flow(&mut self, column: usize) {
+        let mut level = 0_usize;
+        let mut at_token = true;
+        while !self.is_at_end() {
+            match self.byte(0) {
+                b'[' | b'{' => {
+                    level += 1;
+                    at_token = true;
+                }
+                b']' | b'}' => {
+                    level -= 1;
+                    at_token = false;
+                    if level == 0 {
+                        self.at += 1;
+                        return;
+                    }
+                }
+                b',' | b':' => at_token = true,
+                b' ' | b'\t' | b'\r' => {
+                    if self.byte(1) == b'#' {
+                        self.skip_comment();
+                        continue;
+                    }
+                }
+                b'#' if at_token => {
+                    self.skip_comment();
+                    continue;
+                }
+                b'\n' => {
+                    self.at += 1;
+                    self.indent_to(column);
+                    continue;
+                }
+                b'"' | b'\'' if at_token => {
+                    self.quoted(column);
+                    at_token = false;
+                    continue;
+                }
+                _ => at_token = false,
+            }
+            self.at += 1;
+        }
+    }
+
+    fn skip_comment(&mut self) {
+        while !self.is_at_end() && self.byte(0) != b'\n' {
+            self.at += 1;
+        }
+    }
+
+    fn quoted(&mut self, column: usize) {
+        let quote = self.byte(0);
+        self.at += 1;
+        while !self.is_at_end() {
+            match self.byte(0) {
+                b'\\' if quote == b'"' => self.at += 1,
+                b'\n' => {
+                    self.at += 1;
+                    self.indent_to(column);
+                    continue;
+                }
+                byte if byte == quote => {
+                    self.at += 1;
+                    if quote == b'"' || self.byte(0) != quote {
+                        return;
+                    }
+                }
+                _ => {}
+            }
+            self.at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bracket_below_its_key_is_indented() {
+        assert_eq!(find("- list: a\n  items: [\n    x\n  ]\n"), [(27, 2)]);
+        assert_eq!(find("a: [\nx,\n  y\n]\n"), [(5, 2), (12, 2)]);
+    }
+
+    #[test]
+    fn brackets_in_text_are_no_sequences() {
+        for text in [
+            "a: x [\nb: y\n",
+            "a: >\n  [\nb: y\n",
+            "- |\n  [\n- b\n",
+            "a: # [\nb: y\n",
+            "a: 'it''s ['\nb: y\n",
+            "a: [\"]\", it's, x]\nb: y\n",
+        ] {
+            assert_eq!(find(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn lines_of_quoted_text_are_indented() {
+        assert_eq!(find("a:\n  b: \"x\ny\"\n"), [(11, 4)]);
+    }
+}

@@ -1,0 +1,133 @@
+//! From the parser's count of characters to lines, columns and bytes of the file, past the
+//! characters that were put in to repair it.
+
+use super::Mark;
+use super::indent;
+
+/// A text with repairs, and where they are.
+#[derive(Debug)]
+pub(super) struct Repaired<'a> {
+    /// As it is in the file.
+    original: &'a str,
+    /// As it is parsed.
+    pub(super) text: String,
+    /// Byte offset of each line's start in the file.
+    lines: Vec<usize>,
+    /// Byte offset of every character of `text`; empty: all are of one byte.
+    bytes: Vec<usize>,
+    /// What was put in: its byte offset in `text`, and how many bytes; ascending.
+    inserted: Vec<(usize, usize)>,
+    /// Bytes put in before each of them.
+    totals: Vec<usize>,
+}
+
+impl<'a> Repaired<'a> {
+    /// Without repairs.
+    pub(super) fn new(original: &'a str) -> Self {
+        let lines = std::iter::once(0).chain(original.match_indices('\n').map(|(at, _)| at + 1));
+        let lines = lines.collect();
+        let (bytes, inserted, totals) = (Vec::new(), Vec::new(), Vec::new());
+        let text = original.to_owned();
+        let mut repaired = Self { original, text, lines, bytes, inserted, totals };
+        repaired.count();
+        repaired
+    }
+
+    /// With blanks where lines stand too far left.
+    pub(super) fn indented(original: &'a str) -> Self {
+        let mut repaired = Self::new(original);
+        let insertions = indent::find(original);
+        if insertions.is_empty() {
+            return repaired;
+        }
+        let mut text = String::with_capacity(original.len() + 64);
+        let mut copied = 0;
+        for (at, count) in insertions {
+            text.push_str(original.get(copied..at).unwrap_or_default());
+            copied = at;
+            repaired.inserted.push((text.len(), count));
+            text.extend(std::iter::repeat_n(' ', count));
+        }
+        text.push_str(original.get(copied..).unwrap_or_default());
+        repaired.text = text;
+        repaired.count();
+        repaired
+    }
+
+    pub(super) const fn is_changed(&self) -> bool {
+        !self.inserted.is_empty()
+    }
+
+    /// Puts a null before character `index`.
+    pub(super) fn insert_null(&mut self, index: usize) {
+        let at = self.byte(index);
+        self.text.insert(at, '~');
+        for (other, _) in &mut self.inserted {
+            *other += usize::from(*other >= at);
+        }
+        self.inserted.push((at, 1));
+        self.inserted.sort_unstable();
+        self.count();
+    }
+
+    fn count(&mut self) {
+        self.totals = Vec::with_capacity(self.inserted.len());
+        let mut total = 0;
+        for (_, count) in &self.inserted {
+            self.totals.push(total);
+            total += count;
+        }
+        if !self.text.is_ascii() {
+            self.bytes = self.text.char_indices().map(|(at, _)| at).collect();
+        }
+    }
+
+    /// Where character `index` of the parsed text begins.
+    pub(super) fn byte(&self, index: usize) -> usize {
+        let byte = if self.bytes.is_empty() { Some(index) } else { self.bytes.get(index).copied() };
+        byte.unwrap_or(self.text.len()).min(self.text.len())
+    }
+
+    /// Where character `index` of the parsed text is in the file.
+    pub(super) fn mark(&self, index: usize) -> Mark {
+        let byte = self.byte(index);
+        let before = self.inserted.partition_point(|(at, _)| *at < byte);
+        let last = before.checked_sub(1);
+        let put_in = last.and_then(|last| {
+            let (at, count) = self.inserted.get(last)?;
+            Some(self.totals.get(last)? + (*count).min(byte - at))
+        });
+        self.at(byte.saturating_sub(put_in.unwrap_or(0)))
+    }
+
+    /// The place of a byte of the file.
+    pub(super) fn at(&self, offset: usize) -> Mark {
+        let offset = offset.min(self.original.len());
+        let line = self.lines.partition_point(|start| *start <= offset).saturating_sub(1);
+        let column = offset - self.lines.get(line).copied().unwrap_or_default();
+        Mark { line, column, offset }
+    }
+
+    /// The `|` or `>` between two offsets of the file.
+    pub(super) fn indicator(&self, from: usize, to: usize) -> Option<Mark> {
+        let between = self.original.as_bytes().get(from..to)?;
+        let mut previous = b' ';
+        for (index, byte) in between.iter().enumerate() {
+            if matches!(byte, b'|' | b'>') && matches!(previous, b' ' | b'\t') {
+                return Some(self.at(from + index));
+            }
+            previous = *byte;
+        }
+        None
+    }
+
+    /// The first tab that indents a line, from line `from` on.
+    pub(super) fn indenting_tab(&self, from: usize) -> Option<Mark> {
+        self.lines.iter().skip(from).find_map(|start| {
+            let rest = self.original.get(*start..)?;
+            let column = rest.bytes().take_while(|byte| *byte == b' ').count();
+            let is_tab = rest.as_bytes().get(column) == Some(&b'\t');
+            is_tab.then(|| self.at(start + column))
+        })
+    }
+}

@@ -167,6 +167,19 @@ impl ProcessDir {
         Ok(FdsDir { dir: nix::fcntl::openat(&self.dir, c"fd", flags, Mode::empty())? })
     }
 
+    /// Reads how a descriptor is open, `fdinfo/<number>`, into `into`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if it was closed.
+    pub fn read_fdinfo(&self, number: i32, into: &mut Vec<u8>) -> Result<()> {
+        const LIMIT: usize = 1024;
+        let mut digits = [0; 12];
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let fdinfo = nix::fcntl::openat(&self.dir, c"fdinfo", flags, Mode::empty())?;
+        read_file(fdinfo.as_fd(), decimal_name(number, &mut digits), LIMIT, into)
+    }
+
     /// Opens a regular file under the process's root for reading, without following any symbolic
     /// link: the way can't lead out of that root.
     ///

@@ -1,23 +1,62 @@
 //! Records of live sources become events: at most one event a record, and the world kept true.
 //!
 //! Nothing here waits: an open whose mode is told only by its close is held for at most
-//! [`MAX_HOLD_NS`] and handed out by [`LiveEnricher::record`] or [`LiveEnricher::tick`].
+//! [`MAX_HOLD_NS`], and a change of identity that may be an exec's own for [`MAX_ID_HOLD_NS`]; both
+//! are handed out by a later record or by [`LiveEnricher::tick`].
 //!
 //! Order: hand in the process records of one drain together and before the file records that were
 //! read *before* that drain, so that an open finds the process as it is after its exec.
+//!
+//! What a record means is in [`process_records`](super::process_records) and
+//! [`file_records`](super::file_records).
 
 use std::io;
 use std::path::Path;
 
-use super::settings::{Needs, Settings};
-use crate::decode::{FileRecord, ProcessRecord, Record};
-use crate::event::{Arena, Event, World};
+use rustc_hash::FxHashSet;
+
+use super::cgroup::named_in;
+use super::container::Containers;
+use super::fds::Finder;
+use super::file_records::Paths;
+use super::look::Looker;
+use super::look::Occasion;
+use super::open_mode::PendingOpens;
+use super::process::ProcessTable;
+use super::process_records::HeldIds;
+use super::settings::Needs;
+use super::settings::Settings;
+use super::users::Users;
+use crate::decode::FileRecord;
+use crate::decode::ProcessRecord;
+use crate::decode::Record;
+use crate::decode::procfs::TICKS_PER_SECOND;
+use crate::decode::procfs::decimal;
+use crate::decode::procfs::line_after;
+use crate::event::Arena;
+use crate::event::Bytes;
+use crate::event::Event;
+use crate::event::EventFd;
+use crate::event::EventType;
+use crate::event::InContainer;
+use crate::event::Param;
+use crate::event::Thread;
+use crate::event::World;
+use crate::procfs::Proc;
+use crate::procfs::ProcessDir;
+use crate::sys::clock;
 
 /// Takes one event; it is gone when the call returns.
 pub type EventSink<'s> = dyn FnMut(&Event<'_>) + 's;
 
-/// How long an event may be held back to learn more about it: 50 ms.
+/// How long an open may be held back to learn its mode: 50 ms.
 pub const MAX_HOLD_NS: u64 = 50_000_000;
+
+/// How long a change of identity may be held back to learn whether an exec made it: 10 ms.
+pub const MAX_ID_HOLD_NS: u64 = 10_000_000;
+
+/// Nanoseconds of a clock tick as `/proc` counts them.
+const TICK_NS: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 
 /// Why the enrichment can't start.
 #[derive(Debug, thiserror::Error)]
@@ -35,10 +74,19 @@ pub enum Error {
 /// The live half of enrichment: process table, containers, users, pending opens.
 #[derive(Debug)]
 pub struct LiveEnricher {
-    world: World,
-    needs: Needs,
-    arena: Arena,
-    settings: Settings,
+    pub(super) proc: Proc,
+    pub(super) world: World,
+    pub(super) table: ProcessTable,
+    pub(super) looker: Looker,
+    pub(super) finder: Finder,
+    pub(super) containers: Containers,
+    pub(super) users: Users,
+    pub(super) opens: PendingOpens,
+    pub(super) held_ids: HeldIds,
+    pub(super) needs: Needs,
+    pub(super) settings: Settings,
+    pub(super) out: Out,
+    pub(super) paths: Paths,
 }
 
 impl LiveEnricher {
@@ -48,9 +96,33 @@ impl LiveEnricher {
     ///
     /// [`Error::Proc`] if the directory cannot be read.
     pub fn new(proc_dir: &Path, settings: Settings) -> Result<Self, Error> {
-        let _ = proc_dir;
-        let world = World::default();
-        Ok(Self { world, needs: Needs::default(), arena: Arena::new(), settings })
+        let proc = Proc::open(proc_dir)
+            .map_err(|source| Error::Proc { path: proc_dir.display().to_string(), source })?;
+        let own = proc.process(settings.own_pid).ok();
+        let mut world = World::default();
+        world.host.boot_ts = boot_time(&proc);
+        let mut enricher = Self {
+            world,
+            table: ProcessTable::new(settings.max_processes, settings.max_bytes),
+            looker: Looker::new(own.as_ref()),
+            finder: Finder::default(),
+            containers: Containers::new(
+                settings.docker_root.clone(),
+                settings.containerd_state.clone(),
+            ),
+            users: Users::new(&settings.host_root),
+            opens: PendingOpens::new(settings.max_pending_opens),
+            held_ids: HeldIds::default(),
+            needs: Needs::default(),
+            out: Out::default(),
+            paths: Paths::default(),
+            settings,
+            proc,
+        };
+        enricher.out.now_ns = clock::realtime_ns();
+        enricher.users.refresh_host(enricher.out.now_ns, &mut enricher.world);
+        enricher.resync();
+        Ok(enricher)
     }
 
     /// From now on makes only the events that `needs` names.
@@ -70,28 +142,66 @@ impl LiveEnricher {
     /// Takes the process records of one drain, in order of their time. Better than one by one:
     /// of two execs of one process the first is then known to be replaced already.
     pub fn processes(&mut self, records: &[ProcessRecord], sink: &mut EventSink<'_>) {
-        let _ = (records, sink);
+        for (place, record) in records.iter().enumerate() {
+            self.note_time(record.wall_ns);
+            let later = records.get(place + 1..).unwrap_or_default();
+            self.process(record, later, sink);
+        }
     }
 
     /// Takes one file record.
     pub fn file(&mut self, record: &FileRecord<'_>, sink: &mut EventSink<'_>) {
-        let _ = (record, sink);
+        self.note_time(record.read_at_ns);
+        self.file_record(record, sink);
     }
 
     /// Hands out what was held long enough, and forgets what is old. `now_ns`: nanoseconds since
     /// the epoch. Call it when [`next_due_ns`](Self::next_due_ns) has come, and every second.
     pub fn tick(&mut self, now_ns: u64, sink: &mut EventSink<'_>) {
-        let _ = (now_ns, sink);
+        self.out.now_ns = now_ns;
+        self.tell_due_ids(now_ns, sink);
+        while let Some(open) = self.opens.pop_due(now_ns) {
+            self.tell_held_open(&open, super::open_mode::OpenMode::Unknown, sink);
+        }
+        self.table.expire(&mut self.world, now_ns);
+        self.users.refresh_host(now_ns, &mut self.world);
     }
 
     /// When [`tick`](Self::tick) has something to hand out, in nanoseconds since the epoch.
     #[must_use]
     pub fn next_due_ns(&self) -> Option<u64> {
-        None
+        match (self.opens.next_due_ns(), self.held_ids.next_due_ns()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
     }
 
     /// After lost records: reads all processes anew.
-    pub fn resync(&mut self) {}
+    pub fn resync(&mut self) {
+        let Ok(mut pids) = self.proc.pids() else { return };
+        // Parents mostly have smaller numbers: they are there when their children come.
+        pids.sort_unstable();
+        for &pid in &pids {
+            self.reread(pid);
+        }
+        let alive: FxHashSet<i64> = pids.into_iter().map(i64::from).collect();
+        let gone: Vec<i64> = self
+            .world
+            .threads
+            .values()
+            .filter(|thread| !thread.is_dead && !alive.contains(&thread.pid))
+            .map(|thread| thread.pid)
+            .collect();
+        for pid in gone {
+            self.table.died(&mut self.world, pid, self.out.now_ns);
+        }
+    }
+
+    /// How many processes were forgotten though they lived, for want of room in the table.
+    #[must_use]
+    pub const fn forgotten_processes(&self) -> u64 {
+        self.table.forgotten()
+    }
 
     /// What is known.
     #[must_use]
@@ -102,5 +212,162 @@ impl LiveEnricher {
     /// What is known, to set what others find out (host name, addresses).
     pub const fn world_mut(&mut self) -> &mut World {
         &mut self.world
+    }
+
+    /// Reads a process whatever is known of it, unless what is known is dead and it too.
+    pub(super) fn reread(&mut self, pid: i32) {
+        let Ok(process) = self.proc.process(pid) else { return };
+        let key = i64::from(pid);
+        if let Some(thread) = self.world.threads.get_mut(&key).filter(|thread| !thread.is_dead) {
+            let start = thread.start_ticks;
+            if let Ok(seen) = self.looker.look(&process, Occasion::Found, start, thread) {
+                self.table.reparent(&mut self.world, key, seen.ppid);
+                self.table.changed(&mut self.world, key);
+                self.complete(key, Some(&process));
+                return;
+            }
+        }
+        self.read_new(&process, key);
+    }
+
+    /// Reads a process that is not known, in place of what has its number.
+    fn read_new(&mut self, process: &ProcessDir, key: i64) -> bool {
+        let mut thread = Thread::unknown(key, key);
+        let Ok(seen) = self.looker.look(process, Occasion::Found, 0, &mut thread) else {
+            return false;
+        };
+        thread.ptid = seen.ppid;
+        thread.clone_ts = self.start_ts(seen.start_ticks);
+        self.table.insert(&mut self.world, thread);
+        self.complete(key, Some(process));
+        true
+    }
+
+    fn note_time(&mut self, now_ns: u64) {
+        self.out.now_ns = self.out.now_ns.max(now_ns);
+        let first = &mut self.world.host.first_event_ts;
+        if *first == 0 {
+            *first = now_ns;
+        }
+    }
+
+    /// When a process started, in nanoseconds since the epoch.
+    pub(super) fn start_ts(&self, start_ticks: u64) -> u64 {
+        start_ts(self.world.host.boot_ts, start_ticks)
+    }
+
+    /// Makes a process known, if it isn't, by reading it; so its ancestors.
+    pub(super) fn know(&mut self, pid: i32) {
+        const MAX_DEPTH: usize = 16;
+        let mut pid = i64::from(pid);
+        for _ in 0..MAX_DEPTH {
+            if pid <= 0 || self.world.threads.contains_key(&pid) {
+                return;
+            }
+            let process = i32::try_from(pid).ok().and_then(|pid| self.proc.process(pid).ok());
+            let Some(process) = process else { return };
+            if !self.read_new(&process, pid) {
+                return;
+            }
+            pid = self.world.thread(pid).map_or(0, |thread| thread.ptid);
+        }
+    }
+
+    /// Finds what hangs on a process that was read: its container, users, namespace.
+    pub(super) fn complete(&mut self, pid: i64, process: Option<&ProcessDir>) {
+        let now_ns = self.out.now_ns;
+        if let Some(ts) = self.namespace_start(pid)
+            && let Some(thread) = self.world.threads.get_mut(&pid)
+        {
+            thread.pidns_init_start_ts = ts;
+        }
+        let Some(thread) = self.world.threads.get(&pid) else { return };
+        let InContainer::Id(id) = &thread.container else { return };
+        let id = Bytes::clone(id);
+        if !self.world.containers.contains_key(&id)
+            && let Some(named) = named_in(&thread.cgroups)
+        {
+            let known = &mut self.world.containers;
+            self.containers.find(&id, named.runtime, named.full_id, now_ns, known);
+        }
+        if let Some(process) = process {
+            self.users.refresh_container(&id, process, now_ns, &mut self.world);
+        }
+    }
+
+    /// When the first process of a process's pid namespace started.
+    fn namespace_start(&self, pid: i64) -> Option<u64> {
+        let thread = self.world.thread(pid)?;
+        if thread.vpid == thread.pid {
+            return self.world.thread(1).map(|init| init.clone_ts);
+        }
+        if thread.vpid == 1 {
+            return Some(thread.clone_ts);
+        }
+        let is_kin = |other: &&Thread| {
+            other.container == thread.container && other.vpid > 0 && other.vpid != other.pid
+        };
+        let kin = self.world.ancestors(thread).take(16).find(is_kin)?;
+        (kin.pidns_init_start_ts != 0).then_some(kin.pidns_init_start_ts)
+    }
+}
+
+/// When a process started, in nanoseconds since the epoch.
+pub(super) const fn start_ts(boot_ts: u64, start_ticks: u64) -> u64 {
+    boot_ts.saturating_add(start_ticks.saturating_mul(TICK_NS))
+}
+
+/// What events are made with.
+#[derive(Debug, Default)]
+pub(super) struct Out {
+    arena: Arena,
+    num: u64,
+    /// The latest time that was told of.
+    pub(super) now_ns: u64,
+}
+
+impl Out {
+    /// Hands one event to `sink`.
+    pub(super) fn tell(&mut self, world: &World, draft: &Draft<'_>, sink: &mut EventSink<'_>) {
+        self.arena.reset();
+        self.num += 1;
+        sink(&Event {
+            num: self.num,
+            ts: draft.ts,
+            ty: draft.ty,
+            cpu: draft.cpu,
+            tid: draft.tid,
+            params: draft.params,
+            thread: draft.thread,
+            fd: draft.fd,
+            world,
+            arena: &self.arena,
+        });
+    }
+}
+
+/// An event without what is the same for all.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub(super) ts: u64,
+    pub(super) ty: EventType,
+    pub(super) cpu: Option<u16>,
+    pub(super) tid: i64,
+    pub(super) thread: Option<&'a Thread>,
+    pub(super) params: &'a [Param<'a>],
+    pub(super) fd: EventFd<'a>,
+}
+
+/// When the system started, in nanoseconds since the epoch: from the clocks, which know it better
+/// than `stat`'s whole seconds, unless the files are not those of this system.
+fn boot_time(proc: &Proc) -> u64 {
+    const SECOND: u64 = 1_000_000_000;
+    let by_clock = clock::realtime_ns().saturating_sub(clock::boottime_ns());
+    let mut text = Vec::new();
+    let is_read = proc.read(c"stat", 4 << 20, &mut text).is_ok();
+    let told = if is_read { line_after(&text, b"btime ").and_then(decimal) } else { None };
+    match told.map(|seconds| seconds.saturating_mul(SECOND)) {
+        Some(told) if told.abs_diff(by_clock) > 2 * SECOND => told,
+        _ => by_clock,
     }
 }

@@ -2,10 +2,21 @@
 //!
 //! `event` owns the nouns, this module owns how they are found.
 
+pub mod cgroup;
+pub mod container;
+pub mod exe;
+pub mod fds;
+mod file_records;
 pub mod live;
+pub mod look;
+pub mod open_mode;
+pub mod params;
 pub mod path;
+pub mod process;
+mod process_records;
 pub mod settings;
 pub mod state;
+pub mod users;
 
 pub use live::LiveEnricher;
 pub use settings::{Needs, Settings};

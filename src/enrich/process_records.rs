@@ -1,0 +1,433 @@
+//! Records of the proc connector: what each does to the process table, and which event it is.
+//!
+//! * fork → `clone`, once, as the child sees it (the call returned 0); a new thread only counts.
+//!   The child has what its parent had, until it is looked at.
+//! * exec → `execve`, with what `/proc` says straight after it.
+//! * exit → `procexit` of the whole process; its children have their new parent before it.
+//! * uid, gid, sid → `setresuid`, `setresgid`, `setsid`. An exec of a set-user-id program changes
+//!   the user too, without such a call: that record comes just before the exec's and is told as
+//!   part of it.
+//! * ptrace → `ptrace` of the tracer, without its request; a detaching tracer isn't told.
+//! * comm and coredump are no events.
+
+use std::collections::VecDeque;
+
+use super::live::Draft;
+use super::live::EventSink;
+use super::live::LiveEnricher;
+use super::live::MAX_ID_HOLD_NS;
+use super::look;
+use super::look::Occasion;
+use super::look::set;
+use super::params;
+use crate::decode::ProcessChange;
+use crate::decode::ProcessRecord;
+use crate::event::EventFd;
+use crate::event::EventType;
+use crate::event::Param;
+use crate::event::Thread;
+use crate::event::Unread;
+use crate::event::known;
+
+/// No more changes of identity than this are held; more are told at once.
+const MAX_HELD: usize = 1024;
+
+/// A process of that number that started this long after the record is another one. Clocks and
+/// ticks differ by less.
+const START_SLACK_NS: u64 = 500_000_000;
+
+/// Changes of identity that may be an exec's own.
+#[derive(Debug, Default)]
+pub(super) struct HeldIds {
+    records: VecDeque<ProcessRecord>,
+}
+
+impl HeldIds {
+    pub(super) fn next_due_ns(&self) -> Option<u64> {
+        self.records.front().map(|record| record.wall_ns.saturating_add(MAX_ID_HOLD_NS))
+    }
+}
+
+impl LiveEnricher {
+    /// Takes one record; `later`: those of the same drain that come after it.
+    pub(super) fn process(
+        &mut self,
+        record: &ProcessRecord,
+        later: &[ProcessRecord],
+        sink: &mut EventSink<'_>,
+    ) {
+        match record.what {
+            ProcessChange::Uid { real, effective } | ProcessChange::Gid { real, effective }
+                if real != effective && self.held_ids.records.len() < MAX_HELD =>
+            {
+                // An exec of a set-user-id program leaves the real user as it was.
+                self.change_id(record);
+                self.held_ids.records.push_back(*record);
+                return;
+            }
+            ProcessChange::Exec => {}
+            _ => self.tell_held_ids(record.pid, sink),
+        }
+        match record.what {
+            ProcessChange::Fork { parent_pid, .. } => self.fork(record, parent_pid, sink),
+            ProcessChange::Exec => self.exec(record, is_replaced(record, later), sink),
+            ProcessChange::Exit { wait_status, .. } => self.exit(record, wait_status, sink),
+            ProcessChange::Uid { .. } | ProcessChange::Gid { .. } => {
+                self.change_id(record);
+                self.tell_id(record, sink);
+            }
+            ProcessChange::Sid => self.new_session(record, sink),
+            ProcessChange::Ptrace { tracer_pid, tracer_tid } => {
+                self.ptrace(record, tracer_pid, tracer_tid, sink);
+            }
+            ProcessChange::Comm(name) => self.rename(record, &name),
+            ProcessChange::CoreDump => {}
+        }
+    }
+
+    fn fork(&mut self, record: &ProcessRecord, parent_pid: i32, sink: &mut EventSink<'_>) {
+        let (pid, parent) = (i64::from(record.pid), i64::from(parent_pid));
+        if record.tid != record.pid {
+            if let Some(thread) = self.world.threads.get_mut(&pid) {
+                thread.nthreads += 1;
+            }
+            return;
+        }
+        self.know(parent_pid);
+        let child = self.world.thread(parent).map(|parent| child_of(parent, pid, record.wall_ns));
+        let known_parent = child.is_some();
+        let child = child.unwrap_or_else(|| Thread {
+            ptid: parent,
+            clone_ts: record.wall_ns,
+            unread: Unread::IMAGE | Unread::CWD | Unread::CGROUPS,
+            ..Thread::unknown(pid, pid)
+        });
+        self.table.insert(&mut self.world, child);
+        if !known_parent {
+            self.reread(record.pid);
+        }
+        if self.needs.wants(known::CLONE) {
+            self.find_namespace(record.pid);
+            self.tell(record, known::CLONE, sink);
+        }
+    }
+
+    fn exec(&mut self, record: &ProcessRecord, is_replaced: bool, sink: &mut EventSink<'_>) {
+        let pid = i64::from(record.pid);
+        if self.world.thread(pid).is_none_or(|thread| thread.is_dead) {
+            // Its fork was before our time, or lost.
+            self.table.insert(&mut self.world, Thread::unknown(pid, pid));
+        }
+        let boot_ts = self.world.host.boot_ts;
+        let Some(thread) = self.world.threads.get_mut(&pid) else { return };
+        let before = thread.clone();
+        let process = if is_replaced { None } else { self.proc.process(record.pid).ok() };
+        let seen = process.as_ref().and_then(|process| {
+            let start = thread.start_ticks;
+            self.looker.look(process, Occasion::Exec, start, thread).ok()
+        });
+        let seen = seen.filter(|seen| {
+            let start = super::live::start_ts(boot_ts, seen.start_ticks);
+            start <= record.wall_ns.saturating_add(START_SLACK_NS) || record.wall_ns == 0
+        });
+        if seen.is_none() {
+            *thread = before;
+            forget_image(thread);
+        }
+        thread.exec_ts = record.wall_ns;
+        thread.nthreads = 1;
+        match seen {
+            Some(seen) => {
+                let (start_ts, has_parent) =
+                    (self.start_ts(seen.start_ticks), self.has_parent(pid));
+                if let Some(thread) = self.world.threads.get_mut(&pid)
+                    && thread.clone_ts == 0
+                {
+                    thread.clone_ts = start_ts;
+                }
+                if !has_parent {
+                    self.table.reparent(&mut self.world, pid, seen.ppid);
+                    self.know(i32::try_from(seen.ppid).unwrap_or(0));
+                }
+                self.table.changed(&mut self.world, pid);
+                self.drop_ids_of_exec(record, seen.exe.set_uid, seen.exe.set_gid);
+                self.forget_exec_opens(record.pid, seen.exe.id);
+            }
+            None => {
+                self.table.changed(&mut self.world, pid);
+                self.held_ids.records.retain(|held| held.pid != record.pid);
+            }
+        }
+        self.complete(pid, process.as_ref());
+        self.tell_held_ids(record.pid, sink);
+        self.tell(record, known::EXECVE, sink);
+    }
+
+    fn exit(&mut self, record: &ProcessRecord, wait_status: u32, sink: &mut EventSink<'_>) {
+        let pid = i64::from(record.pid);
+        if record.tid != record.pid {
+            if let Some(thread) = self.world.threads.get_mut(&pid) {
+                thread.nthreads = thread.nthreads.saturating_sub(1).max(1);
+            }
+            return;
+        }
+        let reaper = self.reparent_children(pid);
+        if self.needs.wants(known::PROCEXIT) {
+            let signal = wait_status & 0x7f;
+            let core = u64::from(wait_status & 0x80 != 0);
+            let params = [
+                Param::Int(i64::from(wait_status)),
+                Param::Int(i64::from(wait_status >> 8 & 0xff)),
+                Param::UInt(u64::from(signal)),
+                Param::UInt(core),
+                reaper.map_or(Param::Unknown, Param::Int),
+            ];
+            self.tell_with(record, known::PROCEXIT, &params, sink);
+        }
+        self.table.died(&mut self.world, pid, self.out.now_ns);
+    }
+
+    /// Asks the children of a process that ends for their new parent; the first answer.
+    fn reparent_children(&mut self, pid: i64) -> Option<i64> {
+        if !self.table.has_children(pid) {
+            return None;
+        }
+        let children: Vec<i64> = self
+            .world
+            .threads
+            .values()
+            .filter(|thread| thread.ptid == pid && !thread.is_dead)
+            .map(|thread| thread.pid)
+            .collect();
+        let mut reaper = None;
+        for child in children {
+            let process = i32::try_from(child).ok().and_then(|child| self.proc.process(child).ok());
+            let Some(parent) = process.and_then(|process| self.looker.parent_of(&process)) else {
+                continue;
+            };
+            if parent != pid {
+                self.table.reparent(&mut self.world, child, parent);
+                self.know(i32::try_from(parent).unwrap_or(0));
+                reaper = reaper.or(Some(parent));
+            }
+        }
+        reaper
+    }
+
+    /// The world after a change of user or group.
+    fn change_id(&mut self, record: &ProcessRecord) {
+        self.know(record.pid);
+        if record.tid != record.pid {
+            return;
+        }
+        let Some(thread) = self.world.threads.get_mut(&i64::from(record.pid)) else { return };
+        match record.what {
+            ProcessChange::Uid { effective, .. } => thread.uid = Some(effective),
+            ProcessChange::Gid { effective, .. } => thread.gid = Some(effective),
+            _ => {}
+        }
+    }
+
+    fn tell_id(&mut self, record: &ProcessRecord, sink: &mut EventSink<'_>) {
+        let (ty, real, effective) = match record.what {
+            ProcessChange::Uid { real, effective } => (known::SETRESUID, real, effective),
+            ProcessChange::Gid { real, effective } => (known::SETRESGID, real, effective),
+            _ => return,
+        };
+        if self.needs.wants(ty) {
+            let id = |id: u32| Param::UInt(u64::from(id));
+            self.tell_with(record, ty, &[Param::Int(0), id(real), id(effective)], sink);
+        }
+    }
+
+    /// Tells what is held of a process: no exec came of it.
+    fn tell_held_ids(&mut self, pid: i32, sink: &mut EventSink<'_>) {
+        while let Some(place) = self.held_ids.records.iter().position(|held| held.pid == pid) {
+            if let Some(record) = self.held_ids.records.remove(place) {
+                self.tell_id(&record, sink);
+            }
+        }
+    }
+
+    /// Tells what was held long enough.
+    pub(super) fn tell_due_ids(&mut self, now_ns: u64, sink: &mut EventSink<'_>) {
+        while self.held_ids.next_due_ns().is_some_and(|due| due <= now_ns) {
+            if let Some(record) = self.held_ids.records.pop_front() {
+                self.tell_id(&record, sink);
+            }
+        }
+    }
+
+    /// Drops the held changes that the exec of a set-user-id program made.
+    fn drop_ids_of_exec(&mut self, exec: &ProcessRecord, user: Option<u32>, group: Option<u32>) {
+        self.held_ids.records.retain(|held| {
+            held.pid != exec.pid
+                || match held.what {
+                    ProcessChange::Uid { effective, .. } => user != Some(effective),
+                    ProcessChange::Gid { effective, .. } => group != Some(effective),
+                    _ => true,
+                }
+        });
+    }
+
+    fn new_session(&mut self, record: &ProcessRecord, sink: &mut EventSink<'_>) {
+        self.know(record.pid);
+        let pid = i64::from(record.pid);
+        let mut session = Param::Unknown;
+        if let Some(thread) = self.world.threads.get_mut(&pid) {
+            // By setsid(2): leader of a new session and group, without a terminal.
+            let own = Some(thread.vpid).filter(|vpid| *vpid > 0);
+            session = own.map_or(Param::Unknown, Param::Int);
+            thread.sid = own;
+            thread.vpgid = own;
+            thread.pgid = Some(pid);
+            thread.tty = Some(0);
+        }
+        if self.needs.wants(known::SETSID) {
+            self.tell_with(record, known::SETSID, &[session], sink);
+        }
+    }
+
+    fn ptrace(
+        &mut self,
+        record: &ProcessRecord,
+        tracer_pid: i32,
+        tracer_tid: i32,
+        sink: &mut EventSink<'_>,
+    ) {
+        if tracer_pid == 0 || !self.needs.wants(known::PTRACE) {
+            return;
+        }
+        self.know(tracer_pid);
+        let tracer = ProcessRecord { pid: tracer_pid, tid: tracer_tid, ..*record };
+        let tracee = Param::Int(i64::from(record.tid));
+        let params = [Param::Int(0), Param::Unknown, Param::Unknown, Param::Unknown, tracee];
+        self.tell_with(&tracer, known::PTRACE, &params, sink);
+    }
+
+    fn rename(&mut self, record: &ProcessRecord, name: &[u8; 16]) {
+        if record.tid != record.pid {
+            return;
+        }
+        let Some(thread) = self.world.threads.get_mut(&i64::from(record.pid)) else { return };
+        let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+        set(&mut thread.comm, name.get(..end).unwrap_or_default());
+        thread.unread &= !Unread::COMM;
+    }
+
+    /// Tells an event whose parameters are those of its process.
+    fn tell(&mut self, record: &ProcessRecord, ty: EventType, sink: &mut EventSink<'_>) {
+        if !self.needs.wants(ty) {
+            return;
+        }
+        let Some(thread) = self.world.thread(i64::from(record.pid)) else { return };
+        let (exec, clone);
+        let params: &[Param<'_>] = if ty == known::EXECVE {
+            exec = params::execve(thread);
+            &exec
+        } else {
+            clone = params::clone(thread);
+            &clone
+        };
+        let draft = draft(record, ty, Some(thread), params);
+        self.out.tell(&self.world, &draft, sink);
+    }
+
+    fn tell_with(
+        &mut self,
+        record: &ProcessRecord,
+        ty: EventType,
+        params: &[Param<'_>],
+        sink: &mut EventSink<'_>,
+    ) {
+        self.know(record.pid);
+        let thread = self.world.thread(i64::from(record.pid));
+        let draft = draft(record, ty, thread, params);
+        self.out.tell(&self.world, &draft, sink);
+    }
+
+    fn has_parent(&self, pid: i64) -> bool {
+        self.world.thread(pid).is_some_and(|thread| thread.ptid >= 0)
+    }
+
+    /// Finds out whether a new process has numbers of its own in a pid namespace.
+    fn find_namespace(&mut self, pid: i32) {
+        let key = i64::from(pid);
+        let Ok(process) = self.proc.process(pid) else { return };
+        let is_hosts = self.looker.is_in_hosts_pid_namespace(&process);
+        let Some(thread) = self.world.threads.get_mut(&key) else { return };
+        thread.vpid = if is_hosts == Some(true) { key } else { -1 };
+        thread.vtid = thread.vpid;
+        self.complete(key, None);
+    }
+}
+
+/// Whether the same process starts yet another program in the same drain: what `/proc` says is
+/// that one's.
+fn is_replaced(record: &ProcessRecord, later: &[ProcessRecord]) -> bool {
+    later
+        .iter()
+        .take_while(|other| {
+            // A fork of that number is another process.
+            other.pid != record.pid || !matches!(other.what, ProcessChange::Fork { .. })
+        })
+        .any(|other| other.pid == record.pid && other.what == ProcessChange::Exec)
+}
+
+/// A child straight after fork(2).
+fn child_of(parent: &Thread, pid: i64, clone_ts: u64) -> Thread {
+    // A child of a process whose numbers are the host's has such numbers, unless it begins a
+    // namespace: a look will tell.
+    let vpid = if parent.vpid == parent.pid { pid } else { -1 };
+    Thread {
+        tid: pid,
+        pid,
+        ptid: parent.pid,
+        start_ticks: 0,
+        clone_ts,
+        exec_ts: 0,
+        vpid,
+        vtid: vpid,
+        nthreads: 1,
+        is_dead: false,
+        vm_size_kb: None,
+        vm_rss_kb: None,
+        vm_swap_kb: None,
+        pfmajor: None,
+        pfminor: None,
+        ..parent.clone()
+    }
+}
+
+/// What an exec replaced without our seeing by what.
+fn forget_image(thread: &mut Thread) {
+    thread.unread |= Unread::IMAGE;
+    look::forget_unread(thread);
+    thread.cap_permitted = None;
+    thread.cap_effective = None;
+    thread.cap_inheritable = None;
+    thread.is_exe_upper_layer = None;
+    thread.is_exe_lower_layer = None;
+    thread.vm_size_kb = None;
+    thread.vm_rss_kb = None;
+    thread.vm_swap_kb = None;
+    thread.pfmajor = None;
+    thread.pfminor = None;
+}
+
+fn draft<'a>(
+    record: &ProcessRecord,
+    ty: EventType,
+    thread: Option<&'a Thread>,
+    params: &'a [Param<'a>],
+) -> Draft<'a> {
+    Draft {
+        ts: record.wall_ns,
+        ty,
+        cpu: u16::try_from(record.cpu).ok(),
+        tid: i64::from(record.tid),
+        thread,
+        params,
+        fd: EventFd::default(),
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::Arg;
 use super::tuple;
-use crate::event::{Category, Event, EventFlags, FdKind, Kind, Param, Value, known};
+use crate::event::{Category, Event, EventFlags, FdKind, FdNumber, Kind, Param, Value, known};
 
 /// Which way data goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,9 +50,23 @@ pub fn is_type<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
     Some(Value::UInt((is_number || event.ty.name() == &**wanted).into()))
 }
 
+/// Whether nothing but its name is told of a system call; old captures tell some so that have
+/// parameters now.
+#[must_use]
+pub fn is_generic(event: &Event<'_>) -> bool {
+    match event.ty.info().kind {
+        Kind::Generic => true,
+        Kind::Syscall => event.params.is_empty() && event.fd.num == FdNumber::None,
+        _ => false,
+    }
+}
+
 /// What `evt.category` is; of transfers, by the kind of descriptor.
 #[must_use]
 pub fn category(event: &Event<'_>) -> &'static str {
+    if is_generic(event) && event.ty.info().kind != Kind::Generic {
+        return "other";
+    }
     match event.ty.info().category {
         Category::Unknown => "unknown",
         Category::Other => "other",
@@ -96,6 +110,9 @@ fn transfer_category(event: &Event<'_>) -> &'static str {
 /// Whether data is transferred that way.
 #[must_use]
 pub fn is_io(event: &Event<'_>, way: Way) -> bool {
+    if is_generic(event) {
+        return false;
+    }
     let info = event.ty.info();
     let (reads, writes) = (info.has(EventFlags::READS), info.has(EventFlags::WRITES));
     match way {
@@ -103,6 +120,12 @@ pub fn is_io(event: &Event<'_>, way: Way) -> bool {
         Way::In => reads,
         Way::Out => writes,
     }
+}
+
+/// Whether the call may wait.
+#[must_use]
+pub fn is_wait(event: &Event<'_>) -> bool {
+    event.ty.info().has(EventFlags::WAITS) && !is_generic(event)
 }
 
 /// `read` or `write`.

@@ -72,13 +72,15 @@ pub fn abspath<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
     }
     let of_target = matches!(arg, Arg::Key(key) if &**key == "dst");
     let (dirfd, given) = at_params(event.ty, of_target)?;
-    let given = match event.param(given) {
-        Param::Empty => b"<NA>",
-        param => param.as_bytes()?,
-    };
+    let Param::Bytes(given) = event.param(given) else { return None };
     let base = match event.param(dirfd).as_i64() {
         _ if given.starts_with(b"/") => b"",
-        Some(dirfd) => path::base_of(event, dirfd).unwrap_or(b"<UNKNOWN>/"),
+        Some(dirfd) => match path::base_of(event, dirfd) {
+            None => &b"<UNKNOWN>/"[..],
+            // Falco appends a slash to every name here, to an empty one too.
+            Some(b"") if dirfd != path::AT_FDCWD => b"/",
+            Some(base) => base,
+        },
         None => return None,
     };
     Some(Value::Bytes(path::join(event.arena, base, given)))

@@ -3,8 +3,8 @@
 use super::text::{Text, joined};
 use super::tuple::{self, End, Side};
 use super::{
-    Arg, ArgKind as A, Compare, FieldClass, FieldFlags as F, FieldInfo, absent, field, names, path,
-    render,
+    Arg, ArgKind as A, Compare, FieldClass, FieldFlags as F, FieldInfo, absent, evt_kind, field,
+    names, path, render,
 };
 use crate::event::{
     DataType as T, Event, EventType, Fd, FdKind, FdNumber, InContainer, Param, Value, known,
@@ -68,13 +68,18 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("fd.is_lower_layer", T::Bool, "File in overlayfs lower layer.", |e, _| Some(Value::Bool(info(e)?.is_lower_layer))),
 ];
 
+/// Whether it is an event with a descriptor, of which more is told than the name.
+fn has_fd(event: &Event<'_>) -> bool {
+    event.ty.info().has_fd() && !evt_kind::is_generic(event)
+}
+
 /// What is known of the event's descriptor; nothing for events that have none.
 fn info<'a>(event: &Event<'a>) -> Option<&'a Fd> {
-    event.fd.info.filter(|_| event.ty.info().has_fd())
+    event.fd.info.filter(|_| has_fd(event))
 }
 
 fn num<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
-    if !event.ty.info().has_fd() {
+    if !has_fd(event) {
         return None;
     }
     match event.fd.num {
@@ -89,7 +94,7 @@ fn kind<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
 }
 
 fn kind_char<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
-    if !event.ty.info().has_fd() {
+    if !has_fd(event) {
         return None;
     }
     let kind = info(event).map_or_else(|| kind_made_by(event.ty), |fd| fd.kind);
@@ -113,7 +118,7 @@ const fn kind_made_by(ty: EventType) -> FdKind {
 /// `fd.name`: from the descriptor, or of a call that didn't make one from its parameters.
 #[must_use]
 pub fn name<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
-    if !event.ty.info().has_fd() {
+    if !has_fd(event) {
         return None;
     }
     match info(event) {
@@ -152,7 +157,7 @@ const fn text_of(param: Param<'_>) -> Option<&[u8]> {
 }
 
 fn name_raw<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
-    if !event.ty.info().has_fd() {
+    if !has_fd(event) {
         return None;
     }
     let raw = match (info(event), event.ty) {
@@ -203,7 +208,7 @@ fn in_container<'a>(event: &Event<'a>, text: &[u8]) -> Option<Value<'a>> {
 
 fn uid<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
     let FdNumber::Known(num) = event.fd.num else { return None };
-    if !event.ty.info().has_fd() {
+    if !has_fd(event) {
         return None;
     }
     let mut text = Text::new(event.arena);
@@ -298,7 +303,7 @@ fn either<'a>(event: &Event<'a>, value: fn(End) -> Value<'a>) -> Option<Value<'a
 
 /// The kinds of descriptor that the process has open, each once, or the kind of one of them.
 fn types<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
-    if !event.ty.info().has_fd() {
+    if !has_fd(event) {
         return None;
     }
     let table = &event.world.main_thread(event.thread?)?.fds;

@@ -1,6 +1,6 @@
 //! `fs.path.*`: the paths of file system events.
 
-use super::{FieldClass, FieldInfo, fd, field, path};
+use super::{FieldClass, FieldInfo, fd, field, path, tuple};
 use crate::event::{DataType as T, Event, EventType, Param, Value, known};
 
 /// Every syscall that has a filesystem path in its arguments has these fields set with information related to the path arguments. This differs from the fd.* fields as it includes syscalls like unlink, rename, etc. that act directly on filesystem paths as compared to opened file descriptors.
@@ -41,7 +41,7 @@ enum Place {
     At(usize, usize),
     /// Relative to what isn't known.
     Nowhere(usize),
-    /// A parameter; made absolute it is the name of the new descriptor.
+    /// A parameter; what Falco makes of it is in [`opened`].
     Opened(usize),
     /// The name of the event's descriptor.
     Fd,
@@ -136,12 +136,20 @@ fn shown<'a>(event: &Event<'a>, which: Which) -> Option<Value<'a>> {
             .filter(|dirfd| *dirfd != path::AT_FDCWD)
             .and_then(|dirfd| path::base_of(event, dirfd))
             .unwrap_or(path::UNKNOWN),
-        Place::Opened(_) => {
-            let name = event.fd.info.and_then(|_| fd::name(event));
-            return Some(Value::Bytes(name.unwrap_or(path::UNKNOWN)));
-        }
+        Place::Opened(_) => return Some(Value::Bytes(opened(event)?)),
     };
     Some(Value::Bytes(path::join(event.arena, base, given)))
+}
+
+/// For a relative path Falco shows the directory, or the name of what was opened if that is the
+/// working directory.
+fn opened<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
+    let dirfd = event.param(1).as_i64()?;
+    if dirfd == path::AT_FDCWD {
+        return fd::name(event);
+    }
+    let directory = path::fd_of(event, dirfd).map(|fd| tuple::fd_name(event.arena, fd));
+    Some(directory.map_or(path::UNKNOWN, |name| path::join(event.arena, b"", name)))
 }
 
 #[cfg(test)]

@@ -14,41 +14,55 @@ pub const UNKNOWN: &[u8] = b"<UNKNOWN>";
 const MAX_LEN: usize = 1024;
 const TOO_LONG: &[u8] = b"/DIR_TOO_LONG/FILENAME_TOO_LONG";
 
-/// Joins a path to its base and normalises the result; `base` ends with a slash or is used as it
-/// stands.
+/// Joins a path to its base as Falco does; `base` stands as it is, only the path is normalised.
+///
+/// Slashes are collapsed, `.` is dropped, `..` takes a component away (of the base, too, but
+/// nothing above its start), a trailing slash goes.
 #[must_use]
 pub fn join<'a>(arena: &'a Arena, base: &[u8], path: &[u8]) -> &'a [u8] {
     let base = if path.starts_with(b"/") { &b""[..] } else { base };
-    let mut whole = Text::with_capacity(base.len() + path.len(), arena);
-    whole.push(base);
-    whole.push(path);
-    normalise(arena, whole.as_slice())
+    if base.len() + path.len() >= MAX_LEN {
+        return TOO_LONG;
+    }
+    let mut text = Text::with_capacity(base.len() + path.len(), arena);
+    text.push(base);
+    let mut rest = path;
+    while let Some((&first, behind)) = rest.split_first() {
+        let is_start = matches!(text.as_slice().last(), None | Some(b'/'));
+        rest = match (first, behind) {
+            (b'.', [b'.', b'/', behind @ ..]) if is_start => {
+                drop_component(&mut text);
+                behind
+            }
+            (b'.', [b'.']) if is_start => {
+                drop_component(&mut text);
+                b""
+            }
+            (b'.', [b'/', behind @ ..]) if is_start => behind,
+            (b'.', []) if is_start => b"",
+            (b'/', behind) if text.as_slice().ends_with(b"/") => behind,
+            // After `..` has taken everything of a base away there is no slash to begin with.
+            (b'/', behind) if text.is_empty() && !base.is_empty() => behind,
+            _ => {
+                text.push_byte(first);
+                behind
+            }
+        };
+    }
+    if text.len() > 1 && text.as_slice().ends_with(b"/") {
+        text.truncate(text.len() - 1);
+    }
+    text.finish()
 }
 
-/// Collapses slashes, drops `.`, lets `..` take a component away, drops a trailing slash.
-#[must_use]
-pub fn normalise<'a>(arena: &'a Arena, path: &[u8]) -> &'a [u8] {
-    let is_absolute = path.starts_with(b"/");
-    let mut kept = bumpalo::collections::Vec::new_in(arena);
-    for component in path.split(|&byte| byte == b'/') {
-        match component {
-            b"" | b"." => {}
-            // With nothing to take away it stays at the start.
-            b".." => drop(kept.pop()),
-            _ => kept.push(component),
-        }
+/// Takes the last component away, with what follows it; the first byte stays.
+fn drop_component(text: &mut Text<'_>) {
+    if text.len() <= 1 {
+        return;
     }
-    let mut text = Text::with_capacity(path.len(), arena);
-    for (index, component) in kept.iter().enumerate() {
-        if index > 0 || is_absolute {
-            text.push_byte(b'/');
-        }
-        text.push(component);
-    }
-    if kept.is_empty() && is_absolute {
-        text.push_byte(b'/');
-    }
-    if text.len() > MAX_LEN { TOO_LONG } else { text.finish() }
+    let without_slash = text.len() - 1;
+    let before = text.as_slice().get(..without_slash).unwrap_or_default();
+    text.truncate(memchr::memrchr(b'/', before).map_or(0, |slash| slash + 1));
 }
 
 /// `path` with each run of slashes as one.
@@ -75,10 +89,10 @@ pub fn cwd<'a>(event: &Event<'a>, thread: &'a Thread) -> &'a [u8] {
     with_slash(event.arena, &main.cwd)
 }
 
-/// `path` with a slash at its end.
+/// `path` with a slash at its end, if there is a path.
 #[must_use]
 pub fn with_slash<'a>(arena: &'a Arena, path: &'a [u8]) -> &'a [u8] {
-    if path.ends_with(b"/") {
+    if path.is_empty() || path.ends_with(b"/") {
         return path;
     }
     let mut text = Text::with_capacity(path.len() + 1, arena);
@@ -94,6 +108,9 @@ pub fn fd_of<'a>(event: &Event<'a>, num: i64) -> Option<&'a Fd> {
         && own == num
     {
         return Some(info);
+    }
+    if num < 0 {
+        return None;
     }
     event.world.main_thread(event.thread?)?.fds.get(&num)
 }
@@ -125,6 +142,10 @@ mod tests {
             ("<UNKNOWN>", "willow", "<UNKNOWN>willow"),
             ("<UNKNOWN>", "../willow", "<UNKNOWN>../willow"),
             ("<UNKNOWN>", "./x/../y", "<UNKNOWN>./y"),
+            ("<UNKNOWN>/", "../willow", "willow"),
+            ("../up/", ".", "../up"),
+            ("", "../up", "up"),
+            ("/", ".", "/"),
             ("/", "/", "/"),
         ] {
             let joined = join(&arena, base.as_bytes(), path.as_bytes());

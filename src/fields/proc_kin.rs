@@ -124,7 +124,7 @@ pub fn leader_text<'a>(
 fn leader<'a>(event: &Event<'a>, thread: &'a Thread, group: Group) -> Option<&'a Thread> {
     /// Falco's flag of threads in a pid namespace of their own.
     const CLONE_CHILD_IN_PIDNS: u32 = 0x2000_0000;
-    let number = group.of(thread)?;
+    let number = group.of(thread).filter(|number| *number >= 0)?;
     let is_inside = thread.flags & CLONE_CHILD_IN_PIDNS != 0 || thread.tid != thread.vtid;
     if group == Group::Host || !is_inside {
         let direct = event.world.thread(number);
@@ -132,7 +132,7 @@ fn leader<'a>(event: &Event<'a>, thread: &'a Thread, group: Group) -> Option<&'a
             return direct;
         }
     }
-    let line = event.world.main_thread(thread).into_iter().chain(event.world.ancestors(thread));
+    let line = event.world.ancestors(thread);
     line.take_while(|relative| group.of(relative) == Some(number)).last()
 }
 

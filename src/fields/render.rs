@@ -9,11 +9,11 @@ use crate::event::{Arena, Base, DataType, Event, Kind, Param, ParamInfo, Socket}
 use super::text::{Civil, Text, printable, push_dotted, push_general};
 use super::{names, path, tuple, user};
 
-/// The parameters that are printed: a generic system call has none.
+/// The parameters that are printed: a system call of which only the name is told has none.
 #[must_use]
 pub fn shown_params(event: &Event<'_>) -> &'static [ParamInfo] {
     let info = event.ty.info();
-    if info.kind == Kind::Generic { &[] } else { info.params }
+    if info.kind == Kind::Generic || event.params.is_empty() { &[] } else { info.params }
 }
 
 /// `evt.arg[index]`: the resolved form if there is one, else the plain one.

@@ -247,10 +247,8 @@ fn start_outputs(
 /// Makes the world that a capture, or a section of one, begins with.
 fn world_of(config: &Config) -> Box<dyn Fn() -> World> {
     let buffers_in_base64 = config.buffer_base64;
-    let hostname = std::env::var("FALCO_HOSTNAME").unwrap_or_default();
     Box::new(move || {
         let mut world = World { buffers_in_base64, ..World::default() };
-        world.host.hostname = hostname.clone().into_bytes();
         world.host.time_zone.offset_at = local_offset;
         world
     })

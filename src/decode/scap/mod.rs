@@ -100,6 +100,7 @@ impl Decoder {
         }
         let ty = target_type(layout, raw.first());
         params::read(layout, ty, raw.slices(), params);
+        forget_generic(layout, params);
         Ok(ty.map(|ty| head(&raw, ty, false)))
     }
 
@@ -116,6 +117,7 @@ impl Decoder {
             Outcome::Pass(code) => layouts::layout(code).and_then(|layout| {
                 let ty = target_type(layout, slices.first().copied());
                 params::read(layout, ty, slices.iter().copied(), params);
+                forget_generic(layout, params);
                 let is_enter = code % 2 == 0 && layout.is(layouts::CONV);
                 ty.map(|ty| head(raw, ty, is_enter))
             }),
@@ -148,6 +150,14 @@ fn target_type(layout: &Layout, first: Option<&[u8]>) -> Option<EventType> {
             syscall_codes::event_type(code)
         }
         Target::Never => None,
+    }
+}
+
+/// A generic event has said which call it was and nothing else: of an event type that has
+/// parameters now, none is told.
+fn forget_generic(layout: &Layout, params: &mut Vec<Param<'_>>) {
+    if matches!(layout.target, Target::Generic) {
+        params.clear();
     }
 }
 

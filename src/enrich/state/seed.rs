@@ -10,11 +10,8 @@ use crate::decode::scap::lists::{Account, Interface, Machine, Process};
 use crate::event::{Fd, FdKind, InContainer, Protocol, Role, Socket, Thread, User, World};
 
 impl Tracker {
-    /// Learns the machine; a host name that the user gave stays.
+    /// Learns the machine. Falco doesn't show its name: `evt.hostname` is empty in a replay.
     pub fn add_machine(&mut self, world: &mut World, machine: &Machine<'_>) {
-        if world.host.hostname.is_empty() {
-            world.host.hostname = machine.hostname.to_vec();
-        }
         world.host.boot_ts = machine.boot_ts;
     }
 

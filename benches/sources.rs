@@ -4,7 +4,7 @@
 //! A child opens and closes files, or starts programs, while this process drains. Printed are the
 //! child's time per turn, bare and watched, as medians of interleaved pairs, and the watcher's
 //! processor time per record.
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::indexing_slicing, clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use std::fs::File;
 use std::path::Path;

@@ -34,6 +34,16 @@ pub struct ProcessRecord {
     pub what: ProcessChange,
 }
 
+impl ProcessRecord {
+    /// Whether its process may live in another mount namespace than before: it is new, or became
+    /// a program.
+    #[must_use]
+    pub const fn may_be_elsewhere(&self) -> bool {
+        self.tid == self.pid
+            && matches!(self.what, ProcessChange::Fork { .. } | ProcessChange::Exec)
+    }
+}
+
 /// What the proc connector tells of a process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[allow(missing_docs, reason = "names of `struct proc_event`")]

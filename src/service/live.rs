@@ -312,6 +312,12 @@ impl Live {
                 }
             }
         }
+        if let Some(files) = &mut self.sources.files {
+            for record in self.processes.iter().filter(|record| record.may_be_elsewhere()) {
+                files.follow_process(record.pid);
+            }
+            files.follow_namespaces();
+        }
         let mut sink = |event: &crate::event::Event<'_>| judge.judge(event);
         if !self.processes.is_empty() {
             self.enricher.processes(&self.processes, &mut sink);

@@ -1,13 +1,15 @@
 //! File records from a fanotify(7) notification group.
 //!
-//! One group marks every mount of our mount namespace that can hold files of users or services;
-//! each event carries an open descriptor, from which path and inode are read, and the process
-//! that caused it. An event has succeeded: failed calls are not told.
+//! One group marks every mount that can hold files of users or services, of our mount namespace
+//! and of others; each event carries an open descriptor, from which path and inode are read, and
+//! the process that caused it. An event has succeeded: failed calls are not told.
+//!
+//! The path is that of the mount namespace; of a process with another root below it (chroot), the
+//! root's own path is at its beginning.
 //!
 //! What it cannot see: device nodes, FIFOs and sockets; creation, deletion and renames; stores
-//! through mmap(2); whatever goes through a mount of another mount namespace (a container's).
-//! Marks are per mount, so a file that is reached through an overlay is told once, with the path
-//! that was used, and never as the file of the layer below.
+//! through mmap(2). Marks are per mount, so a file that is reached through an overlay is told
+//! once, with the path that was used, and never as the file of the layer below.
 //!
 //! Loss: the kernel queues 16384 events per group and tells of overflow with `FAN_Q_OVERFLOW`. An
 //! unlimited queue would make each open walk the whole of it on old kernels.
@@ -15,10 +17,12 @@
 //! Sources: fanotify_init(2), fanotify_mark(2), fanotify(7); fs/notify/fanotify in the kernel.
 
 use std::io;
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::time::Duration;
 
 pub use super::mounts::Mount;
 pub use super::mounts::MountChange;
@@ -32,10 +36,12 @@ use super::LossCause;
 use super::Rung;
 use super::Source;
 use super::mounts::Mounts;
+use super::namespaces::Namespaces;
 use crate::decode::FileRecord;
 use crate::decode::Record;
 use crate::decode::fanotify::FileEvent;
 use crate::decode::fanotify::events;
+use crate::decode::procfs;
 use crate::metrics::METRICS;
 use crate::probe::Feature;
 use crate::probe::Outcome;
@@ -50,6 +56,12 @@ const NAME: &str = "fanotify";
 
 /// Events of one read. Each opens a descriptor until its turn, and the soft limit may be 1024.
 const EVENTS_PER_READ: usize = 64;
+
+/// How often other namespaces are looked at for new mounts and for being gone.
+const NAMESPACES_INTERVAL: Duration = Duration::from_secs(1);
+
+/// An fdinfo file has a few lines.
+const MAX_FDINFO: u64 = 4096;
 
 /// Longest path of a descriptor's link: a page, see d_path() in the kernel.
 const PATH_ROOM: usize = 4096;
@@ -97,6 +109,9 @@ pub struct FileWatch {
     group: OwnedFd,
     links: fs::DescriptorLinks,
     mounts: Mounts,
+    namespaces: Namespaces,
+    mounts_read_at: Duration,
+    namespaces_read_at: Duration,
     mask: u64,
     open_exec: Option<io::Error>,
     deleted_name: Outcome,
@@ -124,6 +139,9 @@ impl FileWatch {
             group,
             links: fs::DescriptorLinks::open().map_err(fail("open(/proc/self/fd)"))?,
             mounts: Mounts::open().map_err(fail("open(/proc/self/mountinfo)"))?,
+            namespaces: Namespaces::new().map_err(fail("stat(/proc/self/ns/mnt)"))?,
+            mounts_read_at: Duration::ZERO,
+            namespaces_read_at: Duration::ZERO,
             mask: wanted.mask(),
             open_exec: None,
             deleted_name: Feature::by_name("deleted-names-kept")
@@ -134,6 +152,8 @@ impl FileWatch {
             drained_at_ns: clock::realtime_ns(),
         };
         watch.follow_mounts()?;
+        let (namespaces, mark) = watch.namespaces();
+        namespaces.note_all(since_boot(), mark);
         Ok(watch)
     }
 
@@ -150,6 +170,7 @@ impl FileWatch {
     ///
     /// [`Error::Io`] if the list of mounts cannot be read.
     pub fn follow_mounts(&mut self) -> Result<MountChange, Error> {
+        self.mounts_read_at = since_boot();
         let group = self.group.as_fd();
         let mask = &mut self.mask;
         let open_exec = &mut self.open_exec;
@@ -158,9 +179,34 @@ impl FileWatch {
             .map_err(|error| Error::of("cannot watch mounts", "read(mountinfo)", error, HINT))
     }
 
+    /// Marks the mounts of the process's mount namespace, if that is another than ours and new:
+    /// call it for each process that is forked or becomes a program. `None` if nothing was to do.
+    pub fn follow_process(&mut self, pid: i32) -> Option<MountChange> {
+        let (namespaces, mark) = self.namespaces();
+        namespaces.note(pid, since_boot(), mark)
+    }
+
+    /// Marks mounts that came in other mount namespaces. Call it with each turn of the loop: it
+    /// looks once a second.
+    pub fn follow_namespaces(&mut self) -> MountChange {
+        let now = since_boot();
+        if now.saturating_sub(self.namespaces_read_at) < NAMESPACES_INTERVAL {
+            return MountChange::default();
+        }
+        self.namespaces_read_at = now;
+        let (namespaces, mark) = self.namespaces();
+        namespaces.tick(now, mark)
+    }
+
     /// Every mount of our namespace, and whether it is watched.
     pub fn mounts(&self) -> impl Iterator<Item = &Mount> {
-        self.mounts.all()
+        self.mounts.table().values()
+    }
+
+    /// How many other mount namespaces are watched.
+    #[must_use]
+    pub fn other_namespaces(&self) -> usize {
+        self.namespaces.len()
     }
 
     /// The ways that are in use, and for each better one why not.
@@ -186,7 +232,11 @@ impl FileWatch {
             Rung {
                 name: "one mark per mount",
                 taken: true,
-                why: format!("{mounts} mounts of our mount namespace, new ones are followed"),
+                why: format!(
+                    "{mounts} mounts of our mount namespace, and those of {} others; new ones are \
+                     followed",
+                    self.other_namespaces()
+                ),
             },
             Rung {
                 name: "FAN_OPEN_EXEC",
@@ -219,7 +269,10 @@ impl FileWatch {
         // A path that does not fit a page cannot be told; the event can.
         let text = self.links.read(fd.as_fd(), &mut self.path).unwrap_or_default();
         let (path, deleted) = without_deleted(text, &stat);
-        let path = if deleted && self.deleted_name != Outcome::Present { b"" } else { path };
+        let is_unsure = deleted && self.deleted_name != Outcome::Present;
+        let len = path.len();
+        let is_whole = !is_unsure && self.is_whole(event, stat.mount, len);
+        let path = self.path.get(..len).filter(|_| is_whole).unwrap_or_default();
         sink(Record::File(FileRecord {
             mask: event.mask,
             pid: event.pid,
@@ -232,6 +285,51 @@ impl FileWatch {
         }));
         METRICS.fanotify.records.increment();
         false
+    }
+
+    /// Whether the path begins with its mount's place. It does not if the mount is gone: then the
+    /// kernel shows what is below it alone.
+    fn is_whole(&mut self, event: FileEvent, mount: Option<u64>, len: usize) -> bool {
+        let Some(mount) = mount.or_else(|| self.mount_of_the_gone(event)) else { return true };
+        if self.is_on(mount, len) {
+            return true;
+        }
+        // It may have been moved, as a container's are at its start.
+        let now = since_boot();
+        if self.namespaces.mount(mount).is_some() {
+            let (namespaces, mark) = self.namespaces();
+            return namespaces.look_again(mount, now, mark) && self.is_on(mount, len);
+        }
+        now.saturating_sub(self.mounts_read_at) >= super::LOOK_INTERVAL
+            && self.follow_mounts().is_ok()
+            && self.is_on(mount, len)
+    }
+
+    /// Whether the first `len` bytes of the path buffer are a path on that mount.
+    fn is_on(&self, mount: u64, len: usize) -> bool {
+        let mount = self.mounts.table().get(&mount).or_else(|| self.namespaces.mount(mount));
+        let path = self.path.get(..len).unwrap_or_default();
+        mount.is_some_and(|mount| is_below(path, &mount.mount_point))
+    }
+
+    /// The mount of an event, where the kernel does not tell it with the rest (before 5.8) and it
+    /// may be gone: with the process and other mount namespaces.
+    fn mount_of_the_gone(&self, event: FileEvent) -> Option<u64> {
+        if self.namespaces.len() == 0 || !process::is_gone(event.pid) {
+            return None;
+        }
+        let file = std::fs::File::open(format!("/proc/self/fdinfo/{}", event.fd)).ok()?;
+        let mut text = Vec::new();
+        file.take(MAX_FDINFO).read_to_end(&mut text).ok()?;
+        procfs::decimal(procfs::line_after(&text, b"mnt_id:")?)
+    }
+
+    /// The other namespaces, and what marks a mount.
+    fn namespaces(&mut self) -> (&mut Namespaces, impl FnMut(&Path) -> io::Result<()>) {
+        let group = self.group.as_fd();
+        let mask = &mut self.mask;
+        let open_exec = &mut self.open_exec;
+        (&mut self.namespaces, move |path: &Path| mark_mount(group, path, mask, open_exec))
     }
 
     /// Hands on what one read returned; the cause of a loss that it tells of.
@@ -317,6 +415,17 @@ impl Source for FileWatch {
         self.drained_at_ns = now_ns;
         Ok(Drained { more, loss })
     }
+}
+
+/// A moment to measure spans with.
+fn since_boot() -> Duration {
+    Duration::from_nanos(clock::monotonic_ns())
+}
+
+/// Whether `path` is `directory` or below it.
+fn is_below(path: &[u8], directory: &[u8]) -> bool {
+    directory == b"/"
+        || path.strip_prefix(directory).is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
 }
 
 /// Whether a failed read is about the group itself and not about one event's file.

@@ -7,12 +7,14 @@
 use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use crate::decode::Record;
 use crate::sys;
 
 pub mod fanotify;
 mod mounts;
+mod namespaces;
 pub mod proc_connector;
 pub mod replay;
 mod sequence;
@@ -20,6 +22,9 @@ mod sequence;
 pub use fanotify::FileWatch;
 pub use fanotify::Wanted;
 pub use proc_connector::ProcConnector;
+
+/// The least time between two looks at the mounts of one namespace that an event causes.
+const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A kernel interface that is drained when its descriptor is readable.
 pub trait Source {

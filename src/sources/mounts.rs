@@ -1,6 +1,6 @@
-//! Which mounts are watched: all of our mount namespace that hold files of users or services.
+//! Which mounts are watched: all that hold files of users or services.
 //!
-//! The kernel tells by poll(2) on /proc/self/mountinfo that mounts came or went. Then all are
+//! For our own mount namespace the kernel tells by poll(2) on /proc/self/mountinfo that mounts came or went. Then all are
 //! marked again: that changes nothing on a marked one, and a mount that was replaced by another
 //! under the same id is not overlooked. A mark goes with its mount and does not pin it.
 
@@ -19,7 +19,7 @@ use crate::decode::procfs::mountinfo;
 use crate::metrics::METRICS;
 
 /// More than a host with a thousand containers has; the rest is not read.
-const MAX_BYTES: u64 = 16 << 20;
+pub(super) const MAX_BYTES: u64 = 16 << 20;
 
 /// One mount, as far as it matters here.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -59,68 +59,85 @@ pub struct MountChange {
     pub refused: usize,
 }
 
+/// The mounts of a namespace by their ids, which no two mounts of the host share.
+pub(super) type Table = BTreeMap<u64, Mount>;
+
 /// The mounts of our namespace.
 #[derive(Debug)]
 pub(super) struct Mounts {
-    table: File,
+    file: File,
     text: Vec<u8>,
-    known: BTreeMap<u64, Mount>,
+    table: Table,
 }
 
 impl Mounts {
     /// Knows none yet.
     pub(super) fn open() -> io::Result<Self> {
-        let table = File::open("/proc/self/mountinfo")?;
-        Ok(Self { table, text: Vec::new(), known: BTreeMap::new() })
+        let file = File::open("/proc/self/mountinfo")?;
+        Ok(Self { file, text: Vec::new(), table: Table::new() })
     }
 
     /// The descriptor that tells of changes (`POLLPRI`, `POLLERR`).
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        self.table.as_fd()
+        self.file.as_fd()
     }
 
-    /// Every mount, in order of ids.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Mount> {
-        self.known.values()
+    /// Every mount.
+    pub(super) const fn table(&self) -> &Table {
+        &self.table
     }
 
     /// Reads the table and has `mark` mark each mount that is to be watched.
     pub(super) fn sync(
         &mut self,
-        mut mark: impl FnMut(&Path) -> io::Result<()>,
+        mark: impl FnMut(&Path) -> io::Result<()>,
     ) -> io::Result<MountChange> {
         self.text.clear();
-        self.table.rewind()?;
-        self.table.by_ref().take(MAX_BYTES).read_to_end(&mut self.text)?;
-        let lines: Vec<_> = mountinfo::parse(&self.text).collect();
-
-        let mut change = MountChange::default();
-        let mut found = BTreeMap::new();
-        for line in &lines {
-            let mount_point = mountinfo::unescape(line.mount_point);
-            let state = unwatched(line, &lines).unwrap_or_else(|| {
-                match mark(Path::new(OsStr::from_bytes(&mount_point))) {
-                    Ok(()) => MountState::Marked,
-                    Err(error) => MountState::Refused(crate::sys::errno_text(&error)),
-                }
-            });
-            let mount = Mount {
-                mount_point: mount_point.into_owned(),
-                fs_type: line.fs_type.to_vec(),
-                state,
-            };
-            if self.known.get(&line.id) != Some(&mount) {
-                change.count(&mount.state);
-            }
-            found.insert(line.id, mount);
-        }
-        change.gone = self.known.keys().filter(|id| !found.contains_key(id)).count();
-        self.known = found;
-        Ok(change)
+        self.file.rewind()?;
+        self.file.by_ref().take(MAX_BYTES).read_to_end(&mut self.text)?;
+        Ok(sync(&mut self.table, &self.text, mark))
     }
 }
 
+/// Brings `table` up to the mountinfo `text`, and has `mark` mark each mount that is to be watched.
+pub(super) fn sync(
+    table: &mut Table,
+    text: &[u8],
+    mut mark: impl FnMut(&Path) -> io::Result<()>,
+) -> MountChange {
+    let lines: Vec<_> = mountinfo::parse(text).collect();
+    let mut change = MountChange::default();
+    let mut found = Table::new();
+    for line in &lines {
+        let mount_point = mountinfo::unescape(line.mount_point);
+        let state = unwatched(line, &lines).unwrap_or_else(|| {
+            match mark(Path::new(OsStr::from_bytes(&mount_point))) {
+                Ok(()) => MountState::Marked,
+                Err(error) => MountState::Refused(crate::sys::errno_text(&error)),
+            }
+        });
+        let mount =
+            Mount { mount_point: mount_point.into_owned(), fs_type: line.fs_type.to_vec(), state };
+        if table.get(&line.id) != Some(&mount) {
+            change.count(&mount.state);
+        }
+        found.insert(line.id, mount);
+    }
+    change.gone = table.keys().filter(|id| !found.contains_key(id)).count();
+    *table = found;
+    change
+}
+
 impl MountChange {
+    /// Both together.
+    pub(super) const fn and(self, other: Self) -> Self {
+        Self {
+            marked: self.marked + other.marked,
+            gone: self.gone + other.gone,
+            refused: self.refused + other.refused,
+        }
+    }
+
     fn count(&mut self, state: &MountState) {
         match state {
             MountState::Marked => {

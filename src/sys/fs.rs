@@ -2,6 +2,8 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
@@ -29,23 +31,14 @@ impl DescriptorLinks {
         Ok(Self { directory })
     }
 
-    /// Reads into `buffer` where the link of `fd` points to. A text as long as the buffer may
-    /// have been cut.
+    /// Reads into `buffer` where the link of `fd` points to.
     ///
     /// # Errors
     ///
-    /// `ENAMETOOLONG` for a path beyond 4095 bytes.
+    /// `ENAMETOOLONG` for a path beyond 4095 bytes, or one that fills the buffer.
     pub fn read<'b>(&self, fd: BorrowedFd<'_>, buffer: &'b mut [u8]) -> io::Result<&'b [u8]> {
         let mut digits = [0; DIGITS + 1];
-        let name = decimal(fd.as_raw_fd(), &mut digits);
-        let start = buffer.as_mut_ptr().cast();
-        // SAFETY: `name` ends in NUL, and the call writes at most `buffer.len()` bytes from
-        // `start`, which is our buffer's; it keeps neither pointer.
-        let returned = unsafe {
-            libc::readlinkat(self.directory.as_raw_fd(), name.as_ptr(), start, buffer.len())
-        };
-        let len = super::check_len(returned)?;
-        Ok(buffer.get(..len).unwrap_or_default())
+        read_link_at(self.directory.as_fd(), decimal(fd.as_raw_fd(), &mut digits), buffer)
     }
 }
 
@@ -101,22 +94,57 @@ pub struct Stat {
     pub mode: u32,
     /// Hard links; zero: it has no name any more.
     pub links: u64,
+    /// The mount that it was reached through, as in mountinfo; `None` before 5.8, and where it
+    /// was not asked for.
+    pub mount: Option<u64>,
 }
 
 impl From<nix::sys::stat::FileStat> for Stat {
     fn from(stat: nix::sys::stat::FileStat) -> Self {
-        Self { dev: stat.st_dev, ino: stat.st_ino, mode: stat.st_mode, links: stat.st_nlink }
+        Self {
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            mode: stat.st_mode,
+            links: stat.st_nlink,
+            mount: None,
+        }
     }
 }
 
-/// What is known of an open file.
+/// What is known of an open file, its mount included; a filesystem's server is not asked.
 ///
 /// # Errors
 ///
-/// Those of fstat(2).
-#[doc(alias = "fstat")]
+/// Those of statx(2); without that call (4.11) glibc does it with fstat(2).
+#[doc(alias = "statx")]
 pub fn stat_fd(fd: BorrowedFd<'_>) -> io::Result<Stat> {
-    Ok(nix::sys::stat::fstat(fd)?.into())
+    const WANTED: u32 = libc::STATX_BASIC_STATS | libc::STATX_MNT_ID;
+    let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
+    let mut found = MaybeUninit::<libc::statx>::zeroed();
+    // SAFETY: the path is a NUL-terminated constant, and the call writes one struct statx, for
+    // which `found` has room.
+    let returned =
+        unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), flags, WANTED, found.as_mut_ptr()) };
+    super::check(returned)?;
+    // SAFETY: all-zero bytes are a valid struct statx, and the call has filled it.
+    let found = unsafe { found.assume_init() };
+    Ok(Stat {
+        dev: libc::makedev(found.stx_dev_major, found.stx_dev_minor),
+        ino: found.stx_ino,
+        mode: found.stx_mode.into(),
+        links: found.stx_nlink.into(),
+        mount: (found.stx_mask & libc::STATX_MNT_ID != 0).then_some(found.stx_mnt_id),
+    })
+}
+
+/// What is known of the file that `path` leads to.
+///
+/// # Errors
+///
+/// Those of stat(2).
+#[doc(alias = "stat")]
+pub fn stat_target(path: &CStr) -> io::Result<Stat> {
+    Ok(nix::sys::stat::stat(path)?.into())
 }
 
 /// What is known of the file at `path`, symbolic links not followed.
@@ -131,8 +159,6 @@ pub fn stat_path(path: &[u8]) -> io::Result<Stat> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::AsFd;
-
     use super::*;
 
     #[test]
@@ -141,6 +167,15 @@ mod tests {
             let mut digits = [0; DIGITS + 1];
             assert_eq!(decimal(number, &mut digits).to_str().unwrap(), number.to_string());
         }
+    }
+
+    #[test]
+    fn device_inode_and_links_are_those_of_fstat() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut found = stat_fd(file.as_file().as_fd()).unwrap();
+        found.mount = None;
+        let expected = nix::sys::stat::fstat(file.as_file()).unwrap();
+        assert_eq!(found, expected.into());
     }
 
     #[test]

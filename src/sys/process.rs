@@ -115,6 +115,14 @@ pub fn own_pid() -> i32 {
     nix::unistd::getpid().as_raw()
 }
 
+/// Whether there is no process of that number any more; one that has ended and is not yet waited
+/// for is still there.
+#[must_use]
+pub fn is_gone(pid: i32) -> bool {
+    let pid = nix::unistd::Pid::from_raw(pid);
+    pid.as_raw() > 0 && nix::sys::signal::kill(pid, None) == Err(nix::errno::Errno::ESRCH)
+}
+
 /// The name of the host.
 ///
 /// # Errors

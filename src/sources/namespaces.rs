@@ -1,0 +1,336 @@
+//! Mounts of other mount namespaces: containers, services with a private /tmp, `unshare -m`.
+//!
+//! A mark sees its own mount alone, and a new namespace has copies of all mounts. Each namespace
+//! is found through a process that lives in it, and its mounts are marked by the process's own
+//! view, `/proc/PID/root/…`. That is done when a process is the first of its namespace to be
+//! forked or to become a program, and again while the namespace is young, since a container's
+//! mounts are made after its first process.
+//!
+//! Nothing is held open, so nothing of a container is pinned, and marks go with their mounts: what
+//! is known here is only what has been looked at. An open goes through exactly one mount, so it is
+//! told once, whatever lies below.
+//!
+//! What is missed: opens between the birth of a namespace and the first look, some milliseconds.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::hash::BuildHasher;
+use std::io;
+use std::io::Read;
+use std::io::Write;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustc_hash::FxBuildHasher;
+use rustc_hash::FxHashMap;
+
+use super::mounts;
+use super::mounts::Mount;
+use super::mounts::MountChange;
+use super::mounts::Table;
+use crate::procfs::Proc;
+use crate::sys::fs;
+
+/// Namespaces that are kept in mind; beyond it the one not looked at for longest is forgotten,
+/// whose mounts stay marked.
+const MAX_NAMESPACES: usize = 4096;
+
+/// How long a namespace is young: its mounts are looked at with each program and each tick.
+const YOUNG: Duration = Duration::from_secs(10);
+
+/// How often the mounts of an old one are looked at.
+const OLD_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Namespaces other than ours.
+#[derive(Debug)]
+pub(super) struct Namespaces {
+    /// The inode of our own.
+    own: u64,
+    known: BTreeMap<u64, Namespace>,
+    /// The namespace of each known mount.
+    by_mount: FxHashMap<u64, u64>,
+    text: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Namespace {
+    /// A process that lives in it, as far as known.
+    pid: i32,
+    found_at: Duration,
+    looked_at: Duration,
+    /// Hash of its mountinfo.
+    text: u64,
+    table: Table,
+}
+
+/// Whether mounts whose list is as before are marked again: one that was replaced by another of
+/// the same id and kind has no mark.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Again {
+    Always,
+    IfChanged,
+}
+
+impl Namespaces {
+    /// Knows none yet.
+    pub(super) fn new() -> io::Result<Self> {
+        let own = fs::stat_target(c"/proc/self/ns/mnt")?.ino;
+        Ok(Self { own, known: BTreeMap::new(), by_mount: FxHashMap::default(), text: Vec::new() })
+    }
+
+    /// How many are known.
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
+    /// The mount of that id.
+    pub(super) fn mount(&self, id: u64) -> Option<&Mount> {
+        self.known.get(self.by_mount.get(&id)?)?.table.get(&id)
+    }
+
+    /// Looks again at the namespace of a mount, but not at once again; whether it did.
+    pub(super) fn look_again(
+        &mut self,
+        mount: u64,
+        now: Duration,
+        mark: impl FnMut(&Path) -> io::Result<()>,
+    ) -> bool {
+        let Some(id) = self.by_mount.get(&mount).copied() else { return false };
+        let Some(namespace) = self.known.get(&id) else { return false };
+        let pid = namespace.pid;
+        now.saturating_sub(namespace.looked_at) >= super::LOOK_INTERVAL
+            && namespace_of(pid) == Some(id)
+            && self.look(id, pid, now, Again::IfChanged, mark).is_some()
+    }
+
+    /// Looks at the namespaces of all processes.
+    pub(super) fn note_all(
+        &mut self,
+        now: Duration,
+        mut mark: impl FnMut(&Path) -> io::Result<()>,
+    ) -> MountChange {
+        let mut sum = MountChange::default();
+        for pid in pids() {
+            let Some(id) = namespace_of(pid) else { continue };
+            if id != self.own && !self.known.contains_key(&id) {
+                sum =
+                    sum.and(self.look(id, pid, now, Again::Always, &mut mark).unwrap_or_default());
+            }
+        }
+        sum
+    }
+
+    /// Looks at the namespace of `pid`, which was forked or became a program at `now` (since
+    /// boot); `None` if there is nothing to do.
+    pub(super) fn note(
+        &mut self,
+        pid: i32,
+        now: Duration,
+        mark: impl FnMut(&Path) -> io::Result<()>,
+    ) -> Option<MountChange> {
+        let id = namespace_of(pid)?;
+        if id == self.own {
+            return None;
+        }
+        if let Some(namespace) = self.known.get(&id)
+            && now.saturating_sub(namespace.found_at) > YOUNG
+        {
+            return None;
+        }
+        self.look(id, pid, now, Again::IfChanged, mark)
+    }
+
+    /// Looks again at those whose time has come, and forgets those without a living process.
+    pub(super) fn tick(
+        &mut self,
+        now: Duration,
+        mut mark: impl FnMut(&Path) -> io::Result<()>,
+    ) -> MountChange {
+        let mut sum = MountChange::default();
+        if self.known.is_empty() {
+            return sum;
+        }
+        self.replace_dead();
+        let due: Vec<_> = self
+            .known
+            .iter()
+            .filter(|(_, namespace)| namespace.is_due(now))
+            .map(|(id, namespace)| (*id, namespace.pid))
+            .collect();
+        for (id, pid) in due {
+            sum = sum.and(self.look(id, pid, now, Again::Always, &mut mark).unwrap_or_default());
+        }
+        sum
+    }
+
+    /// Finds another process for each namespace whose one is gone, and forgets those without any.
+    fn replace_dead(&mut self) {
+        let is_dead = |id: &u64, namespace: &Namespace| namespace_of(namespace.pid) != Some(*id);
+        let mut dead: Vec<_> = self
+            .known
+            .iter()
+            .filter(|(id, namespace)| is_dead(id, namespace))
+            .map(|(id, _)| *id)
+            .collect();
+        if dead.is_empty() {
+            return;
+        }
+        for pid in pids() {
+            let Some(place) = dead.iter().position(|id| Some(*id) == namespace_of(pid)) else {
+                continue;
+            };
+            if let Some(namespace) = self.known.get_mut(&dead.swap_remove(place)) {
+                namespace.pid = pid;
+            }
+        }
+        for id in &dead {
+            self.known.remove(id);
+        }
+        self.by_mount.retain(|_, id| !dead.contains(id));
+    }
+
+    /// Reads the mounts that `pid` sees, and marks them.
+    fn look(
+        &mut self,
+        id: u64,
+        pid: i32,
+        now: Duration,
+        again: Again,
+        mut mark: impl FnMut(&Path) -> io::Result<()>,
+    ) -> Option<MountChange> {
+        self.text.clear();
+        let file = File::open(format!("/proc/{pid}/mountinfo")).ok()?;
+        file.take(mounts::MAX_BYTES).read_to_end(&mut self.text).ok()?;
+        let root = PathBuf::from(format!("/proc/{pid}/root/"));
+        let mark_inside = |path: &Path| {
+            let inside = path.strip_prefix("/").unwrap_or(path);
+            mark(&root.join(inside))
+        };
+        if !self.known.contains_key(&id) {
+            self.make_room();
+        }
+        let namespace = self.known.entry(id).or_insert_with(|| Namespace {
+            pid,
+            found_at: now,
+            looked_at: now,
+            text: 0,
+            table: Table::new(),
+        });
+        namespace.pid = pid;
+        namespace.looked_at = now;
+        let text = FxBuildHasher.hash_one(&self.text);
+        if again == Again::IfChanged && namespace.text == text {
+            return Some(MountChange::default());
+        }
+        namespace.text = text;
+        let change = mounts::sync(&mut namespace.table, &self.text, mark_inside);
+        if change != MountChange::default() {
+            self.by_mount.retain(|_, namespace| *namespace != id);
+            self.by_mount.extend(namespace.table.keys().map(|mount| (*mount, id)));
+        }
+        Some(change)
+    }
+
+    fn make_room(&mut self) {
+        if self.known.len() < MAX_NAMESPACES {
+            return;
+        }
+        let oldest = self.known.iter().min_by_key(|(_, namespace)| namespace.looked_at);
+        if let Some(id) = oldest.map(|(id, _)| *id) {
+            self.known.remove(&id);
+            self.by_mount.retain(|_, namespace| *namespace != id);
+        }
+    }
+}
+
+impl Namespace {
+    fn is_due(&self, now: Duration) -> bool {
+        let is_young = now.saturating_sub(self.found_at) <= YOUNG;
+        is_young || now.saturating_sub(self.looked_at) >= OLD_INTERVAL
+    }
+}
+
+/// The processes that there are; none if /proc cannot be read.
+fn pids() -> Vec<i32> {
+    let proc = Proc::open(Path::new("/proc"));
+    proc.ok().and_then(|proc| proc.pids().ok()).unwrap_or_default()
+}
+
+/// The inode of the mount namespace that `pid` lives in; `None` if it is gone.
+fn namespace_of(pid: i32) -> Option<u64> {
+    // "/proc/", a number of at most eleven characters, "/ns/mnt" and NUL.
+    let mut path = [0; 32];
+    write!(path.as_mut_slice(), "/proc/{pid}/ns/mnt").ok()?;
+    let path = std::ffi::CStr::from_bytes_until_nul(&path).ok()?;
+    fs::stat_target(path).ok().map(|stat| stat.ino)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_namespace_is_not_another() {
+        let mut namespaces = Namespaces::new().unwrap();
+        let own = crate::sys::process::own_pid();
+        let marked = namespaces.note(own, Duration::ZERO, |_| panic!("marks nothing"));
+        assert_eq!(marked, None);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_lives_in_no_namespace() {
+        assert_eq!(namespace_of(i32::MAX), None);
+    }
+
+    #[test]
+    fn a_namespace_without_a_living_process_is_forgotten() {
+        let mut namespaces = Namespaces::new().unwrap();
+        // Our own, taken for another, then for one that nobody lives in.
+        let own = std::mem::take(&mut namespaces.own);
+        let pid = crate::sys::process::own_pid();
+        let change = namespaces.note(pid, Duration::ZERO, |path| {
+            assert!(path.starts_with(format!("/proc/{pid}/root")));
+            Ok(())
+        });
+        assert!(change.unwrap().marked > 0);
+        let mount = *namespaces.by_mount.keys().next().unwrap();
+        assert!(namespaces.mount(mount).is_some());
+
+        let namespace = namespaces.known.remove(&own).unwrap();
+        namespaces.known.insert(1, namespace);
+        namespaces.by_mount.values_mut().for_each(|id| *id = 1);
+        namespaces.tick(Duration::from_secs(1), |_| panic!("nothing to mark"));
+        assert_eq!(namespaces.len(), 0);
+        assert!(namespaces.mount(mount).is_none());
+    }
+
+    #[test]
+    fn a_namespace_lives_on_in_another_process_than_the_first() {
+        let mut namespaces = Namespaces::new().unwrap();
+        let own = std::mem::take(&mut namespaces.own);
+        let pid = crate::sys::process::own_pid();
+        namespaces.note(pid, Duration::ZERO, |_| Ok(()));
+        namespaces.known.get_mut(&own).unwrap().pid = i32::MAX;
+        namespaces.tick(Duration::from_secs(1), |_| Ok(()));
+        assert_eq!(namespace_of(namespaces.known.get(&own).unwrap().pid), Some(own));
+    }
+
+    #[test]
+    fn a_young_namespace_is_looked_at_with_each_program_and_an_old_one_now_and_then() {
+        let mut namespaces = Namespaces::new().unwrap();
+        namespaces.own = 0;
+        let pid = crate::sys::process::own_pid();
+        let mut look = |seconds| namespaces.note(pid, Duration::from_secs(seconds), |_| Ok(()));
+        assert!(look(0).unwrap().marked > 0);
+        assert_eq!(look(1), Some(MountChange::default()));
+        assert_eq!(look(100), None);
+        let mut looks = 0;
+        namespaces.tick(Duration::from_secs(100), |_| {
+            looks += 1;
+            Ok(())
+        });
+        assert!(looks > 0);
+        namespaces.tick(Duration::from_secs(101), |_| panic!("too soon"));
+    }
+}

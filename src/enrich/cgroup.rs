@@ -106,6 +106,13 @@ pub fn named_in(cgroups: &[u8]) -> Option<Named<'_>> {
     }))
 }
 
+/// Which container a process is in whose
+/// [`cgroups`](crate::event::Thread::cgroups) are these.
+#[must_use]
+pub fn container_of(cgroups: &[u8]) -> InContainer {
+    named_in(cgroups).map_or(InContainer::Host, |named| InContainer::Id(named.id.into()))
+}
+
 impl Pattern {
     /// Shown and full id.
     fn find<'a>(&self, path: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {

@@ -20,7 +20,6 @@ use super::container::Containers;
 use super::fds::Finder;
 use super::file_records::Paths;
 use super::look::Looker;
-use super::look::Occasion;
 use super::open_mode::PendingOpens;
 use super::process::ProcessTable;
 use super::process_records::HeldIds;
@@ -220,7 +219,7 @@ impl LiveEnricher {
         let key = i64::from(pid);
         if let Some(thread) = self.world.threads.get_mut(&key).filter(|thread| !thread.is_dead) {
             let start = thread.start_ticks;
-            if let Ok(seen) = self.looker.look(&process, Occasion::Found, start, thread) {
+            if let Ok(seen) = self.looker.look(&process, start, thread) {
                 self.table.reparent(&mut self.world, key, seen.ppid);
                 self.table.changed(&mut self.world, key);
                 self.complete(key, Some(&process));
@@ -233,7 +232,7 @@ impl LiveEnricher {
     /// Reads a process that is not known, in place of what has its number.
     fn read_new(&mut self, process: &ProcessDir, key: i64) -> bool {
         let mut thread = Thread::unknown(key, key);
-        let Ok(seen) = self.looker.look(process, Occasion::Found, 0, &mut thread) else {
+        let Ok(seen) = self.looker.look(process, 0, &mut thread) else {
             return false;
         };
         thread.ptid = seen.ppid;

@@ -41,15 +41,6 @@ pub struct Seen {
     pub exe: Exe,
 }
 
-/// Why a look is taken.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Occasion {
-    /// It was found or is told of for the first time.
-    Found,
-    /// It has started a program: what was known of the former one doesn't count.
-    Exec,
-}
-
 /// What came of reading one file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Got {
@@ -108,12 +99,11 @@ impl Looker {
     pub fn look(
         &mut self,
         process: &ProcessDir,
-        occasion: Occasion,
         expected_start: u64,
         thread: &mut Thread,
     ) -> procfs::Result<Seen> {
         let inherited = thread.clone();
-        let (mut seen, is_ended) = self.look_at_stat(process, expected_start, thread)?;
+        let (mut seen, is_exiting) = self.look_at_stat(process, expected_start, thread)?;
         thread.unread = 0;
         let exe = self.look_at_exe_path(process, thread);
         let args = self.look_at_command_line(process, thread);
@@ -125,11 +115,9 @@ impl Looker {
 
         // The second reading: what came after the end of the process or of the image is void.
         let after = self.reread(process);
-        let is_ended = is_ended || after.is_none_or(|(_, is_ended)| is_ended);
-        // A program has an executable until it is on its way out; a kernel thread never has one.
-        let is_leaving = is_ended || (occasion == Occasion::Exec && exe == Got::Nothing);
+        let is_exiting = is_exiting || after.is_none_or(|(_, is_exiting)| is_exiting);
         for (got, what) in [(exe, Unread::EXEPATH), (args, Unread::ARGS), (env, Unread::ENV)] {
-            if got == Got::Refused || (got == Got::Nothing && is_leaving) {
+            if got == Got::Refused || (got == Got::Nothing && is_exiting) {
                 thread.unread |= what;
             }
         }
@@ -142,8 +130,8 @@ impl Looker {
             thread.cwd = inherited.cwd;
             thread.root = inherited.root;
         }
-        // Kernels before 4.2 show an ended process in the root group.
-        if cgroups != Got::Text || is_ended {
+        // A process on its way out is shown in the root group.
+        if cgroups != Got::Text || is_exiting {
             thread.cgroups = inherited.cgroups;
             thread.container = inherited.container;
         }
@@ -169,7 +157,7 @@ impl Looker {
     pub fn reread(&mut self, process: &ProcessDir) -> Option<(Image, bool)> {
         process.read_piece(c"stat", PIECE, &mut self.text).ok()?;
         let stat = Stat::parse(&self.text)?;
-        Some((image_of(&stat), stat.is_ended()))
+        Some((image_of(&stat), stat.is_exiting()))
     }
 
     /// Whether a process is in the pid namespace of the host; `None` if it can't be told.
@@ -215,7 +203,7 @@ impl Looker {
             image: image_of(&stat),
             exe: Exe::default(),
         };
-        Ok((seen, stat.is_ended()))
+        Ok((seen, stat.is_exiting()))
     }
 
     fn look_at_command_line(&mut self, process: &ProcessDir, thread: &mut Thread) -> Got {

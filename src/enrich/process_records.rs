@@ -17,7 +17,6 @@ use super::live::EventSink;
 use super::live::LiveEnricher;
 use super::live::MAX_ID_HOLD_NS;
 use super::look;
-use super::look::Occasion;
 use super::look::set;
 use super::params;
 use crate::decode::ProcessChange;
@@ -124,7 +123,7 @@ impl LiveEnricher {
         let process = if is_replaced { None } else { self.proc.process(record.pid).ok() };
         let seen = process.as_ref().and_then(|process| {
             let start = thread.start_ticks;
-            self.looker.look(process, Occasion::Exec, start, thread).ok()
+            self.looker.look(process, start, thread).ok()
         });
         let seen = seen.filter(|seen| {
             let start = super::live::start_ts(boot_ts, seen.start_ticks);
@@ -356,8 +355,10 @@ impl LiveEnricher {
         let Ok(process) = self.proc.process(pid) else { return };
         let is_hosts = self.looker.is_in_hosts_pid_namespace(&process);
         let Some(thread) = self.world.threads.get_mut(&key) else { return };
-        thread.vpid = if is_hosts == Some(true) { key } else { -1 };
-        thread.vtid = thread.vpid;
+        if let Some(is_hosts) = is_hosts {
+            thread.vpid = if is_hosts { key } else { -1 };
+            thread.vtid = thread.vpid;
+        }
         self.complete(key, None);
     }
 }

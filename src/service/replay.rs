@@ -72,8 +72,8 @@ pub fn run(
 
 /// The container of a capture's thread, by its cgroups.
 #[must_use]
-pub fn container_of(_: &[u8]) -> crate::event::InContainer {
-    crate::event::InContainer::Host
+pub fn container_of(cgroups: &[u8]) -> crate::event::InContainer {
+    crate::enrich::cgroup::container_of(cgroups)
 }
 
 /// A capture and the world that it has told of so far.

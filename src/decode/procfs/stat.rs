@@ -20,6 +20,8 @@ pub struct Stat<'a> {
     pub session: i64,
     /// Device number of the controlling terminal, 0 for none.
     pub tty: u32,
+    /// The kernel's `PF_…` flags of the task.
+    pub flags: u64,
     /// Page faults that needed no disk.
     pub minor_faults: u64,
     /// Page faults that needed the disk.
@@ -61,6 +63,7 @@ impl<'a> Stat<'a> {
             session: signed(field(6)?)?,
             // Printed as a signed number.
             tty: u32::try_from(signed(field(7)?)? & 0xffff_ffff).ok()?,
+            flags: decimal(field(9)?)?,
             minor_faults: decimal(field(10)?)?,
             major_faults: decimal(field(12)?)?,
             num_threads: decimal(field(20)?)?,
@@ -77,10 +80,11 @@ impl<'a> Stat<'a> {
         self.comm.get(..15).unwrap_or(self.comm)
     }
 
-    /// It has ended; only its number is left.
+    /// It has ended or is about to: its memory, files and cgroups may be gone already.
     #[must_use]
-    pub const fn is_ended(&self) -> bool {
-        matches!(self.state, b'Z' | b'X' | b'x')
+    pub const fn is_exiting(&self) -> bool {
+        // PF_EXITING of include/linux/sched.h, set before anything is given back.
+        self.flags & 0x4 != 0 || matches!(self.state, b'Z' | b'X' | b'x')
     }
 }
 
@@ -102,6 +106,16 @@ mod tests {
             (stat.start_ticks, stat.start_stack, stat.arg_start),
             (123_456, 140_726, 140_730)
         );
+    }
+
+    #[test]
+    fn an_exiting_process_is_known_before_it_is_a_zombie() {
+        let stat = |state: &str, flags: &str| {
+            let line = format!("1 (a) {state} 0 1 1 0 -1 {flags} 0 0 0 0 0 0 0 0 20 0 1 0 5");
+            Stat::parse(line.as_bytes()).unwrap().is_exiting()
+        };
+        assert!(stat("R", "4194308") && stat("Z", "4194304"));
+        assert!(!stat("R", "4194304"));
     }
 
     #[test]

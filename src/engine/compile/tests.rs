@@ -1,3 +1,5 @@
+//! Tests of the compiler of conditions.
+
 use super::*;
 use crate::engine::lang::parser::parse;
 

@@ -307,6 +307,7 @@ fn reload_rules(reload: &mut Reload<'_>, judge: &mut Judge, enricher: &mut LiveE
         Ok(rules) => {
             enricher.set_needs(needs(&rules));
             judge.replace_rules(rules);
+            log!(Level::Info, "the rules were loaded again");
         }
         Err(error) => {
             log!(Level::Error, "the rules stay as they are: {error}");

@@ -7,6 +7,8 @@ use crate::sources::FileWatch;
 use crate::sources::ProcConnector;
 use crate::sources::Wanted;
 use crate::sources::proc_connector;
+use crate::sys::process;
+use crate::sys::process::Capability;
 
 use super::Error;
 use super::coverage;
@@ -26,6 +28,19 @@ struct Refused {
 ///
 /// [`Error::Sources`] if that leaves no rule that can fire, or `strict` and a rule that can't.
 pub(super) fn open(rules: &[Rule], strict: bool) -> Result<Sources, Error> {
+    let privileges = [Capability::SysAdmin, Capability::NetAdmin];
+    if !privileges.into_iter().any(process::has_capability) {
+        return Err(Error::Sources {
+            message: "the agent has to run as root: it has neither CAP_SYS_ADMIN, which fanotify \
+                      needs, nor CAP_NET_ADMIN, which the proc connector needs"
+                .to_owned(),
+            hints: vec![
+                "use sudo, or the shipped systemd unit; rules are validated (-V) and capture \
+                 files replayed (-e) without privileges"
+                    .to_owned(),
+            ],
+        });
+    }
     let mut refused = Vec::new();
     let mut there: Vec<&str> = Vec::new();
     let mut take = |events: &'static [&'static str]| there.extend(events);

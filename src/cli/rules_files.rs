@@ -34,6 +34,14 @@ pub struct RulesFile {
 pub fn settings(options: &Options, config: &Config) -> Result<Settings, Failure> {
     let priority = usize::from(config.priority);
     let mut append_output: Vec<_> = config.append_output.iter().map(appended).collect();
+    let fixed = |(key, text): &(String, String)| ExtraField::Format {
+        key: key.clone(),
+        format: text.clone(),
+    };
+    if !config.static_fields.is_empty() {
+        let extra_fields = config.static_fields.iter().map(fixed).collect();
+        append_output.push(AppendOutput { extra_fields, ..Default::default() });
+    }
     if let Some(text) = options.last("print") {
         // The names of formats that Falco once expanded append nothing today.
         let is_name = matches!(

@@ -9,7 +9,7 @@ pub const PROCESS_EVENTS: &[&str] =
     &["clone", "execve", "procexit", "ptrace", "setresgid", "setresuid", "setsid"];
 
 /// Of the fanotify group.
-pub const FILE_EVENTS: &[&str] = &["close", "openat"];
+pub const FILE_EVENTS: &[&str] = &["openat"];
 
 /// Whether a rule can match any of these events.
 #[must_use]

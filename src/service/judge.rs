@@ -2,17 +2,22 @@
 //!
 //! Live sources and replay both end here.
 
+use crate::config::DropAction;
+use crate::engine::rule::Priority;
 use crate::engine::ruleset::RuleSet;
 use crate::engine::ruleset::Scratch;
 use crate::event::Event;
+use crate::event::TimeZone;
 use crate::format::Formatter;
-use crate::outputs::Outputs;
-
-use super::drops::Reaction;
-use super::statistics::Statistics;
-use crate::config::DropAction;
+use crate::format::Internal;
+use crate::format::InternalValue;
 use crate::log;
 use crate::log::Level;
+use crate::outputs::Outputs;
+
+use super::drops;
+use super::drops::Reaction;
+use super::statistics::Statistics;
 
 /// Rules, format, outputs and counts.
 #[derive(Debug)]
@@ -51,14 +56,26 @@ impl Judge {
         });
     }
 
-    /// Does what is to be done about lost events; whether the agent has to end.
-    pub fn react(&mut self, reaction: &Reaction) -> bool {
+    /// Does what is to be done about lost events; whether the agent has to end. `now_ns`:
+    /// nanoseconds since the epoch.
+    pub fn react(&mut self, reaction: &Reaction, now_ns: u64) -> bool {
         let mut ends = false;
         for action in &reaction.actions {
             match action {
                 DropAction::Ignore => {}
                 DropAction::Log => log!(Level::Debug, "{}", reaction.message),
-                DropAction::Alert => {}
+                DropAction::Alert => {
+                    let fields = reaction.fields.iter();
+                    let fields: Vec<_> =
+                        fields.map(|(name, value)| (*name, InternalValue::Text(value))).collect();
+                    let message = Internal {
+                        rule: drops::RULE,
+                        priority: Priority::Debug,
+                        message: &reaction.message,
+                        fields: &fields,
+                    };
+                    self.tell(&message, now_ns);
+                }
                 DropAction::Exit => {
                     log!(Level::Critical, "{}", reaction.message);
                     log!(Level::Critical, "Exiting.");
@@ -70,8 +87,23 @@ impl Judge {
     }
 
     /// Tells that the rules could not be loaded again.
-    pub fn tell_failed_reload(&mut self, error: &str) {
-        let _ = error;
+    pub fn tell_failed_reload(&mut self, error: &str, now_ns: u64) {
+        let message = format!("Falco internal: hot restart failure: {error}");
+        let message = Internal {
+            rule: "Falco internal: hot restart failure",
+            priority: Priority::Critical,
+            message: &message,
+            fields: &[],
+        };
+        self.tell(&message, now_ns);
+    }
+
+    /// Sends a message of the agent about itself down the outputs.
+    fn tell(&mut self, message: &Internal<'_>, now_ns: u64) {
+        self.line.clear();
+        let zone = TimeZone { offset_at: super::local_offset };
+        self.formatter.internal(message, now_ns, zone, &mut self.line);
+        self.outputs.push(&self.line);
     }
 
     /// The rules.

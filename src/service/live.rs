@@ -344,7 +344,7 @@ impl Live {
         }
         judge.outputs().check();
         let events = judge.statistics().events;
-        self.drops.check(now_ns, events).is_some_and(|reaction| judge.react(&reaction))
+        self.drops.check(now_ns, events).is_some_and(|reaction| judge.react(&reaction, now_ns))
     }
 }
 

@@ -311,7 +311,7 @@ fn reload_rules(reload: &mut Reload<'_>, judge: &mut Judge, enricher: &mut LiveE
         }
         Err(error) => {
             log!(Level::Error, "the rules stay as they are: {error}");
-            judge.tell_failed_reload(&error);
+            judge.tell_failed_reload(&error, clock::realtime_ns());
         }
     }
 }

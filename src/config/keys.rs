@@ -149,7 +149,7 @@ fn fault(node: &Value, path: &str) -> Option<String> {
     }
     let prefix = if path.is_empty() { String::new() } else { format!("{path}.") };
     if !KEYS.iter().any(|(key, _)| key.starts_with(&prefix)) {
-        let old = OLD_KEYS.iter().any(|old| path == *old);
+        let old = OLD_KEYS.contains(&path);
         return Some(format!("{} key {path}", if old { "outdated" } else { "unknown" }));
     }
     match node {

@@ -261,7 +261,10 @@ mod tests {
 
     /// A channel that writes only while its gate is open.
     #[derive(Clone, Default)]
-    struct Gated(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+    struct Gated(Arc<(Mutex<Written>, Condvar)>);
+
+    /// Whether the gate is open, and what went through.
+    type Written = (bool, Vec<u8>);
 
     impl Gated {
         fn open(&self) {

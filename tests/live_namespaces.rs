@@ -12,6 +12,7 @@ use std::path::Path;
 use std::process::Child;
 use std::process::ChildStdout;
 use std::process::Command;
+use std::process::Output;
 use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
@@ -85,6 +86,17 @@ impl Watch {
         seen
     }
 
+    /// Drains until a program ends; the file records whose path ends in `name`.
+    fn during(&mut self, mut program: Child, name: &str) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        while program.try_wait().unwrap().is_none() {
+            seen.extend(self.turn(name));
+            poll::wait_readable(self.processes.fd(), Duration::from_millis(1)).unwrap();
+        }
+        seen.extend(self.turn(name));
+        seen
+    }
+
     /// Drains until a file called `name` was opened, and a while longer; all opens of it.
     fn opens(&mut self, name: &str) -> Vec<Seen> {
         let mut seen = Vec::new();
@@ -98,6 +110,80 @@ impl Watch {
             seen.extend(self.turn(name));
         }
         seen
+    }
+}
+
+/// An image made of a static busybox, and a container of it; both go with the value.
+struct Container {
+    image: String,
+    name: String,
+}
+
+/// docker(1); nothing is pulled.
+fn docker(arguments: &[&str]) -> Output {
+    Command::new("docker").args(arguments).output().unwrap()
+}
+
+impl Container {
+    /// `None`, said loudly, where there is no docker daemon or no static busybox.
+    fn start(test: &str) -> Option<Self> {
+        let name = format!("eyas-{test}-{}", std::process::id());
+        let made = Self::make(&name);
+        if let Err(why) = &made {
+            assert!(std::env::var_os("EYAS_REQUIRE").is_none(), "docker is required: {why}");
+            eprintln!("SKIPPED: no container: {why}");
+        }
+        made.ok()
+    }
+
+    fn make(name: &str) -> Result<Self, String> {
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+            .into_iter()
+            .find(|path| Path::new(path).exists())
+            .ok_or("no busybox (busybox-static)")?;
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("bin")).unwrap();
+        std::fs::create_dir(root.path().join("etc")).unwrap();
+        std::fs::copy(busybox, root.path().join("bin/busybox")).unwrap();
+        for applet in ["cat", "sh", "sleep"] {
+            let link = root.path().join("bin").join(applet);
+            std::os::unix::fs::symlink("busybox", link).unwrap();
+        }
+        std::fs::write(root.path().join("etc").join(name), "x").unwrap();
+        let archive = root.path().join("root.tar");
+        let archive = archive.to_str().unwrap();
+        let place = root.path().to_str().unwrap();
+        let tar = Command::new("tar").args(["-C", place, "-cf", archive, "bin", "etc"]).status();
+        assert!(tar.unwrap().success());
+        let container = Self { image: name.to_owned(), name: name.to_owned() };
+        container.docker(&["import", archive, name])?;
+        container.docker(&[
+            "run",
+            "-d",
+            "--network",
+            "none",
+            "--name",
+            name,
+            name,
+            "sleep",
+            "600",
+        ])?;
+        Ok(container)
+    }
+
+    fn docker(&self, arguments: &[&str]) -> Result<(), String> {
+        let output = docker(arguments);
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(format!("{}: {}", self.name, String::from_utf8_lossy(&output.stderr).trim()))
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        docker(&["rm", "-f", &self.name]);
+        docker(&["rmi", "-f", &self.image]);
     }
 }
 
@@ -257,4 +343,46 @@ fn a_namespace_that_is_gone_leaves_nothing_behind() {
         poll::wait_readable(watch.files.fd(), Duration::from_millis(50)).unwrap();
     }
     assert!(watch.files.other_namespaces() < before);
+}
+
+#[test]
+fn a_file_in_a_container_is_told_once_with_the_path_in_the_container() {
+    let Some(mut watch) = Watch::start() else { return };
+    let Some(container) = Container::start("running") else { return };
+    let name = container.name.clone();
+    watch.turn(&name);
+    let path = format!("/etc/{name}");
+    for _ in 0..3 {
+        let program = Command::new("docker")
+            .args(["exec", &name, "cat", &path])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        assert_eq!(paths(&watch.during(program, &name)), [path.as_str()]);
+    }
+}
+
+#[test]
+fn the_files_of_a_containers_first_program_are_told_too() {
+    let Some(mut watch) = Watch::start() else { return };
+    let Some(container) = Container::start("first") else { return };
+    while poll::wait_readable(watch.files.fd(), Duration::from_millis(50)).unwrap() {
+        watch.turn("");
+    }
+    let path = format!("/etc/{}", container.name);
+    let mut told = 0;
+    for _ in 0..5 {
+        let program = Command::new("docker")
+            .args(["run", "--rm", "--network", "none", &container.image, "cat", &path])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let seen = watch.during(program, &container.name);
+        assert!(seen.len() <= 1, "told twice: {seen:?}");
+        assert!(seen.iter().all(|seen| seen.path == path), "{seen:?}");
+        told += seen.len();
+    }
+    // The program races with the look at its mounts, so one may be missed.
+    assert!(told > 0);
+    eprintln!("the first program's open was told {told} times of 5");
 }

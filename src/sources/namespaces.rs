@@ -36,6 +36,10 @@ use crate::sys::fs;
 /// whose mounts stay marked.
 const MAX_NAMESPACES: usize = 4096;
 
+/// How long a namespace is newborn: its mounts are looked at with whatever happens to any process.
+/// A container's mounts are all there when the runtime starts its next step, before its program.
+const NEWBORN: Duration = Duration::from_secs(3);
+
 /// How long a namespace is young: its mounts are looked at with each program and each tick.
 const YOUNG: Duration = Duration::from_secs(10);
 
@@ -50,6 +54,8 @@ pub(super) struct Namespaces {
     known: BTreeMap<u64, Namespace>,
     /// The namespace of each known mount.
     by_mount: FxHashMap<u64, u64>,
+    /// When the last one was found.
+    last_birth: Duration,
     text: Vec<u8>,
 }
 
@@ -76,7 +82,13 @@ impl Namespaces {
     /// Knows none yet.
     pub(super) fn new() -> io::Result<Self> {
         let own = fs::stat_target(c"/proc/self/ns/mnt")?.ino;
-        Ok(Self { own, known: BTreeMap::new(), by_mount: FxHashMap::default(), text: Vec::new() })
+        Ok(Self {
+            own,
+            known: BTreeMap::new(),
+            by_mount: FxHashMap::default(),
+            last_birth: Duration::ZERO,
+            text: Vec::new(),
+        })
     }
 
     /// How many are known.
@@ -127,18 +139,43 @@ impl Namespaces {
         &mut self,
         pid: i32,
         now: Duration,
-        mark: impl FnMut(&Path) -> io::Result<()>,
+        mut mark: impl FnMut(&Path) -> io::Result<()>,
     ) -> Option<MountChange> {
-        let id = namespace_of(pid)?;
-        if id == self.own {
+        let born = self.look_at_newborn(now, &mut mark);
+        let id = namespace_of(pid).filter(|id| *id != self.own);
+        let is_old = |namespace: &Namespace| now.saturating_sub(namespace.found_at) > YOUNG;
+        match id {
+            Some(id) if !self.known.get(&id).is_some_and(is_old) => {
+                self.look(id, pid, now, Again::IfChanged, mark)
+            }
+            _ => born,
+        }
+    }
+
+    /// Looks at the mounts that newborn namespaces have by now.
+    fn look_at_newborn(
+        &mut self,
+        now: Duration,
+        mut mark: impl FnMut(&Path) -> io::Result<()>,
+    ) -> Option<MountChange> {
+        if now.saturating_sub(self.last_birth) > NEWBORN {
             return None;
         }
-        if let Some(namespace) = self.known.get(&id)
-            && now.saturating_sub(namespace.found_at) > YOUNG
-        {
-            return None;
+        let is_due = |namespace: &Namespace| {
+            now.saturating_sub(namespace.found_at) <= NEWBORN
+                && now.saturating_sub(namespace.looked_at) >= super::LOOK_INTERVAL
+        };
+        let due = self.known.iter().filter(|(_, namespace)| is_due(namespace));
+        let due: Vec<_> = due.map(|(id, namespace)| (*id, namespace.pid)).collect();
+        let mut sum = None;
+        for (id, pid) in due {
+            if namespace_of(pid) == Some(id)
+                && let Some(change) = self.look(id, pid, now, Again::IfChanged, &mut mark)
+            {
+                sum = Some(change.and(sum.unwrap_or_default()));
+            }
         }
-        self.look(id, pid, now, Again::IfChanged, mark)
+        sum
     }
 
     /// Looks again at those whose time has come, and forgets those without a living process.
@@ -208,6 +245,7 @@ impl Namespaces {
             mark(&root.join(inside))
         };
         if !self.known.contains_key(&id) {
+            self.last_birth = now;
             self.make_room();
         }
         let namespace = self.known.entry(id).or_insert_with(|| Namespace {

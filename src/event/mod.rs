@@ -22,7 +22,7 @@ pub use param::Param;
 pub use thread::{Bytes, InContainer, ProcessKey, Thread, Unread, no_bytes};
 pub use types::known;
 pub use value::Value;
-pub use world::{Host, TimeZone, World};
+pub use world::{Host, Leftovers, TimeZone, World};
 
 /// Memory for values made while one event is judged; reset between events.
 pub type Arena = bumpalo::Bump;

@@ -1,6 +1,7 @@
 //! What is known beside the event: threads, containers, users, the host. Tables and look-ups only;
 //! `enrich` fills them from the live /proc or from a capture's own lists.
 
+use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 
 use rustc_hash::FxHashMap;
@@ -24,6 +25,44 @@ pub struct World {
     pub host: Host,
     /// Whether buffers are printed in base 64 (`buffer_format_base64`).
     pub buffers_in_base64: bool,
+    /// Kept for captures only: see there.
+    pub leftovers: Option<Leftovers>,
+}
+
+/// What Falco's readers leave behind and show where an event has no value.
+///
+/// It means nothing; but who compares a capture's alerts with Falco's wants the same ones, so a
+/// replay shows it, too. Live there is none, and such values are absent.
+#[derive(Debug, Default)]
+pub struct Leftovers {
+    /// Where Falco makes the text of a parameter; a text ends at a NUL, the rest is older.
+    pub text: RefCell<Vec<u8>>,
+    /// How long the last buffer's text was.
+    pub buffer_len: Cell<usize>,
+}
+
+impl Leftovers {
+    /// Writes the text of a parameter over what was there.
+    pub fn write(&self, text: &[u8], is_buffer: bool) {
+        let mut old = self.text.borrow_mut();
+        if old.len() <= text.len() {
+            old.resize(text.len() + 1, 0);
+        }
+        for (place, byte) in old.iter_mut().zip(text.iter().chain(b"\0")) {
+            *place = *byte;
+        }
+        if is_buffer {
+            self.buffer_len.set(text.len());
+        }
+    }
+
+    /// What Falco takes for the text of a buffer: as many bytes as the last one had.
+    #[must_use]
+    pub fn buffer(&self) -> Vec<u8> {
+        let mut text = self.text.borrow().clone();
+        text.resize(self.buffer_len.get(), 0);
+        text
+    }
 }
 
 /// The machine that events happen on.

@@ -5,7 +5,7 @@ use super::evt_open as open;
 use super::evt_result::{self as result, Target};
 use super::evt_time::{self as time, SECOND};
 use super::{Arg, ArgKind as A, FieldClass, FieldFlags as F, FieldInfo, absent, field, render};
-use crate::event::{DataType as T, Event, Param, Value};
+use crate::event::{DataType as T, Event, EventFlags, Param, Value};
 
 /// These fields can be used for all event types.
 pub static CLASS: FieldClass = FieldClass {
@@ -63,7 +63,7 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("evt.is_io_read", T::Bool, "True for events flagged read.", |e, _| Some(Value::Bool(kind::is_io(e, Way::In)))),
     field("evt.is_io_write", T::Bool, "True for events flagged write.", |e, _| Some(Value::Bool(kind::is_io(e, Way::Out)))),
     field("evt.io_dir", T::CharBuf, "Read or write; absent otherwise.", kind::io_direction),
-    field("evt.is_wait", T::Bool, "True for blocking events (flag WAITS).", |e, _| Some(Value::Bool(kind::is_wait(e)))),
+    field("evt.is_wait", T::Bool, "True for blocking events (flag WAITS).", |e, _| Some(Value::Bool(e.ty.info().has(EventFlags::WAITS)))),
     field("evt.wait_latency", T::RelTime, "Deprecated, constant 0.", zero).flags(F::DEPRECATED),
     field("evt.is_syslog", T::Bool, "True for writes to the syslog socket.", kind::is_syslog),
     field("evt.count", T::UInt32, "Constant 1.", |_, _| Some(Value::UInt(1))),
@@ -119,12 +119,15 @@ fn argument<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
     render::argument(event, param_index(event, arg)?).map(Value::Bytes)
 }
 
-/// The parameter's native value; one without data is absent.
+/// The parameter's native value. Without data, a number is absent and a text is `<NA>`.
 fn raw_argument<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
     let index = param_index(event, arg)?;
     let info = render::shown_params(event).get(index)?;
     let param = event.param(index);
     match param {
+        Param::Empty if matches!(info.ty, T::CharBuf | T::FsPath | T::FsRelPath) => {
+            Some(Value::Bytes(b"<NA>"))
+        }
         Param::Unknown | Param::Empty | Param::Partial { .. } => None,
         Param::NotNegative => Some(Value::NotNegative),
         Param::Bytes(bytes) => Some(Value::Bytes(bytes)),
@@ -143,7 +146,11 @@ fn buffer<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
     match event.param_named("data") {
         Param::Bytes(bytes) => Some(Value::Bytes(bytes)),
         Param::Empty => Some(Value::Bytes(b"")),
-        _ => None,
+        // Of ptrace: a number, as it stands in a capture.
+        param => {
+            let bytes = param.as_u64()?.to_le_bytes();
+            Some(Value::Bytes(event.arena.alloc_slice_copy(&bytes)))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Arg;
 use super::tuple;
-use crate::event::{Category, Event, EventFlags, FdKind, FdNumber, Kind, Param, Value, known};
+use crate::event::{Category, Event, EventFlags, FdKind, Kind, Param, Value, known};
 
 /// Which way data goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,23 +50,15 @@ pub fn is_type<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
     Some(Value::UInt((is_number || event.ty.name() == &**wanted).into()))
 }
 
-/// Whether nothing but its name is told of a system call; old captures tell some so that have
-/// parameters now.
+/// Whether nothing but its name is told of a system call.
 #[must_use]
 pub fn is_generic(event: &Event<'_>) -> bool {
-    match event.ty.info().kind {
-        Kind::Generic => true,
-        Kind::Syscall => event.params.is_empty() && event.fd.num == FdNumber::None,
-        _ => false,
-    }
+    event.ty.info().kind == Kind::Generic
 }
 
 /// What `evt.category` is; of transfers, by the kind of descriptor.
 #[must_use]
 pub fn category(event: &Event<'_>) -> &'static str {
-    if is_generic(event) && event.ty.info().kind != Kind::Generic {
-        return "other";
-    }
     match event.ty.info().category {
         Category::Unknown => "unknown",
         Category::Other => "other",
@@ -110,9 +102,6 @@ fn transfer_category(event: &Event<'_>) -> &'static str {
 /// Whether data is transferred that way.
 #[must_use]
 pub fn is_io(event: &Event<'_>, way: Way) -> bool {
-    if is_generic(event) {
-        return false;
-    }
     let info = event.ty.info();
     let (reads, writes) = (info.has(EventFlags::READS), info.has(EventFlags::WRITES));
     match way {
@@ -122,18 +111,12 @@ pub fn is_io(event: &Event<'_>, way: Way) -> bool {
     }
 }
 
-/// Whether the call may wait.
-#[must_use]
-pub fn is_wait(event: &Event<'_>) -> bool {
-    event.ty.info().has(EventFlags::WAITS) && !is_generic(event)
-}
-
 /// `read` or `write`.
 pub fn io_direction<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
-    if is_io(event, Way::In) {
-        return Some(Value::Bytes(b"read"));
+    if is_io(event, Way::Out) {
+        return Some(Value::Bytes(b"write"));
     }
-    is_io(event, Way::Out).then_some(Value::Bytes(b"write"))
+    is_io(event, Way::In).then_some(Value::Bytes(b"read"))
 }
 
 /// Whether it is a write to the system log's socket.

@@ -3,8 +3,8 @@
 use super::text::{Text, joined};
 use super::tuple::{self, End, Side};
 use super::{
-    Arg, ArgKind as A, Compare, FieldClass, FieldFlags as F, FieldInfo, absent, evt_kind, field,
-    names, path, render,
+    Arg, ArgKind as A, Compare, FieldClass, FieldFlags as F, FieldInfo, absent, field, names, path,
+    render,
 };
 use crate::event::{
     DataType as T, Event, EventType, Fd, FdKind, FdNumber, InContainer, Param, Value, known,
@@ -68,9 +68,9 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("fd.is_lower_layer", T::Bool, "File in overlayfs lower layer.", |e, _| Some(Value::Bool(info(e)?.is_lower_layer))),
 ];
 
-/// Whether it is an event with a descriptor, of which more is told than the name.
+/// Whether it is an event with a descriptor.
 fn has_fd(event: &Event<'_>) -> bool {
-    event.ty.info().has_fd() && !evt_kind::is_generic(event)
+    event.ty.info().has_fd()
 }
 
 /// What is known of the event's descriptor; nothing for events that have none.
@@ -306,7 +306,7 @@ fn types<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
     if !has_fd(event) {
         return None;
     }
-    let table = &event.world.main_thread(event.thread?)?.fds;
+    let table = event.world.fd_table(event.thread?)?;
     let text = |fd: &Fd| Value::Bytes(names::fd_type(fd.kind).as_bytes());
     if let Arg::Index(num) = arg {
         let fd = path::fd_of(event, i64::from(*num))?;

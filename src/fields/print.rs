@@ -101,17 +101,11 @@ fn address_text<'a>(event: &Event<'a>, push: impl FnOnce(&mut Text<'a>) -> Optio
     text.finish()
 }
 
-/// A buffer. `evt.buffer` in base 64 is the text of the parameter, encoded once more: Falco's way.
 fn shown_buffer<'a>(event: &Event<'a>, field: &Field, bytes: &[u8]) -> &'a [u8] {
-    let in_base64 = event.world.buffers_in_base64;
     if field.info.ty == DataType::Dyn {
-        return render::buffer(event.arena, bytes, in_base64);
+        return render::buffer(event.arena, bytes, event.world.buffers_in_base64);
     }
-    if bytes.is_empty() {
-        return b"NULL";
-    }
-    let once = render::buffer(event.arena, bytes, in_base64);
-    if in_base64 { render::buffer(event.arena, once, true) } else { once }
+    render::shown_buffer(event)
 }
 
 fn push_number(value: Value<'_>, form: Number, ty: DataType, out: &mut Vec<u8>) -> bool {

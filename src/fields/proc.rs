@@ -71,8 +71,8 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("proc.exe_ino.ctime", T::AbsTime, "Ctime of the executable, ns epoch.", |e, _| who::told(e.thread?.exe_ino_ctime)),
     field("proc.exe_ino.mtime", T::AbsTime, "Mtime of the executable, ns epoch.", |e, _| who::told(e.thread?.exe_ino_mtime)),
     field("proc.exe_ino.ctime_duration_proc_start", T::AbsTime, "Clone time minus exe ctime, ns.", |e, _| who::file_age(e.thread?.clone_ts, e.thread?.exe_ino_ctime)),
-    field("proc.exe_ino.ctime_duration_pidns_start", T::AbsTime, "Exe ctime minus pid namespace start, ns, only if later.", |e, _| who::file_age(e.thread?.exe_ino_ctime, e.thread?.pidns_init_start_ts)),
-    field("proc.pidns_init_start_ts", T::UInt64, "Start time of the init process of the pid namespace, ns epoch.", |e, _| who::told(e.thread?.pidns_init_start_ts)),
+    field("proc.exe_ino.ctime_duration_pidns_start", T::AbsTime, "Exe ctime minus pid namespace start, ns, only if later.", age_in_namespace),
+    field("proc.pidns_init_start_ts", T::UInt64, "Start time of the init process of the pid namespace, ns epoch.", |e, _| who::told(kin::namespace_start(e.thread?))),
     field("thread.cap_permitted", T::CharBuf, "Permitted capability names joined by blanks.", |e, _| who::capabilities(e, e.thread?.cap_permitted?)),
     field("thread.cap_inheritable", T::CharBuf, "Inheritable capability names.", |e, _| who::capabilities(e, e.thread?.cap_inheritable?)),
     field("thread.cap_effective", T::CharBuf, "Effective capability names.", |e, _| who::capabilities(e, e.thread?.cap_effective?)),
@@ -109,10 +109,22 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("proc.stderr.name", T::CharBuf, "Fd.name of fd 2.", |e, _| Some(Value::Bytes(tuple::fd_name(e.arena, path::fd_of(e, 2)?)))),
 ];
 
-/// Where the parent's start isn't known, Falco shows the number of the process's open descriptors:
-/// a left-over of its reader, kept so that the two agree on captures.
+/// Where the parent's start isn't known, what Falco's reader leaves there is the number of the
+/// process's open descriptors.
 fn parent_age<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
     let parent = parent(event)?;
-    let open = || event.thread.map(|thread| who::open_fds(event, thread));
-    who::age(event, parent.clone_ts).or_else(open).map(Value::UInt)
+    let left = || {
+        event.world.leftovers.as_ref()?;
+        event.thread.map(|thread| who::open_fds(event, thread))
+    };
+    who::age(event, parent.clone_ts).or_else(left).map(Value::UInt)
+}
+
+/// Of a process that a capture lists, what Falco's reader leaves there is always the same.
+fn age_in_namespace<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    const LEFT: u64 = 18_446_744_073_709_522_288;
+    let thread = event.thread?;
+    let is_listed = thread.pid >= 0 && thread.clone_ts == 0 && thread.exec_ts == 0;
+    let left = || event.world.leftovers.as_ref().filter(|_| is_listed).map(|_| Value::UInt(LEFT));
+    who::file_age(thread.exe_ino_ctime, kin::namespace_start(thread)).or_else(left)
 }

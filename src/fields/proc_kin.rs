@@ -119,14 +119,24 @@ pub fn leader_text<'a>(
     Some(Value::Bytes(leader.map_or(&b""[..], of)))
 }
 
+/// Whether a thread has another number in its own pid namespace than on the host.
+fn is_in_pid_namespace(thread: &Thread) -> bool {
+    /// Falco's flag of threads in a pid namespace of their own.
+    const CLONE_CHILD_IN_PIDNS: u32 = 0x2000_0000;
+    thread.flags & CLONE_CHILD_IN_PIDNS != 0 || thread.tid != thread.vtid
+}
+
+/// Start of the init process of a thread's own pid namespace; zero on the host.
+#[must_use]
+pub fn namespace_start(thread: &Thread) -> u64 {
+    if is_in_pid_namespace(thread) { thread.pidns_init_start_ts } else { 0 }
+}
+
 /// The process of the leader's number, where that number is one of the host's; else the eldest of
 /// the unbroken line of ancestors in the same group.
 fn leader<'a>(event: &Event<'a>, thread: &'a Thread, group: Group) -> Option<&'a Thread> {
-    /// Falco's flag of threads in a pid namespace of their own.
-    const CLONE_CHILD_IN_PIDNS: u32 = 0x2000_0000;
     let number = group.of(thread).filter(|number| *number >= 0)?;
-    let is_inside = thread.flags & CLONE_CHILD_IN_PIDNS != 0 || thread.tid != thread.vtid;
-    if group == Group::Host || !is_inside {
+    if group == Group::Host || !is_in_pid_namespace(thread) {
         let direct = event.world.thread(number);
         if direct.is_some() {
             return direct;

@@ -26,10 +26,45 @@ pub fn argument<'a>(event: &Event<'a>, index: usize) -> Option<&'a [u8]> {
     }
     let mut text = Text::new(event.arena);
     push_resolved(event, info, param, &mut text);
-    if text.is_empty() {
-        push_plain(event, info, param, &mut text);
+    if text.is_empty() || event.world.leftovers.is_some() {
+        let mut plain = Text::new(event.arena);
+        push_plain(event, info, param, &mut plain);
+        leave(event, info, param, plain.as_slice());
+        if text.is_empty() {
+            text = plain;
+        }
     }
     Some(printable(event.arena, text.finish()))
+}
+
+/// Keeps what Falco's readers leave behind.
+fn leave(event: &Event<'_>, info: &ParamInfo, param: Param<'_>, plain: &[u8]) {
+    if let Some(leftovers) = &event.world.leftovers {
+        let is_buffer = type_of(info, param) == DataType::ByteBuf && param != Param::Empty;
+        leftovers.write(plain, is_buffer);
+    }
+}
+
+/// `%evt.buffer`: the text of the parameter `data`; in base 64, encoded once more: Falco's way.
+#[must_use]
+pub fn shown_buffer<'a>(event: &Event<'a>) -> &'a [u8] {
+    let params = shown_params(event);
+    let Some((index, info)) = params.iter().enumerate().find(|(_, info)| info.name == "data")
+    else {
+        return b"";
+    };
+    let param = event.param(index);
+    let mut text = Text::new(event.arena);
+    push_plain(event, info, param, &mut text);
+    leave(event, info, param, text.as_slice());
+    let in_base64 = event.world.buffers_in_base64;
+    match &event.world.leftovers {
+        Some(leftovers) => buffer(event.arena, &leftovers.buffer(), in_base64),
+        None if in_base64 && matches!(param, Param::Bytes(_)) => {
+            buffer(event.arena, text.as_slice(), true)
+        }
+        None => text.finish(),
+    }
 }
 
 /// `evt.args`; `None` if none of the parameters is known.
@@ -47,8 +82,10 @@ pub fn arguments<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
         }
         text.push(info.name.as_bytes());
         text.push_byte(b'=');
+        let start = text.len();
         push_plain(event, info, param, &mut text);
         let end = text.len();
+        leave(event, info, param, text.as_slice().get(start..).unwrap_or_default());
         text.push_byte(b'(');
         push_resolved(event, info, param, &mut text);
         if text.len() == end + 1 {
@@ -89,7 +126,8 @@ pub fn type_of(info: &ParamInfo, param: Param<'_>) -> DataType {
 /// Appends the plain form.
 pub fn push_plain(event: &Event<'_>, info: &ParamInfo, param: Param<'_>, text: &mut Text<'_>) {
     if param == Param::Empty {
-        return text.push(empty_text(info.ty));
+        let is_text = info.alternatives.contains(&DataType::CharBuf);
+        return text.push(if is_text { b"(null)" } else { empty_text(info.ty) });
     }
     let ty = type_of(info, param);
     if let Param::Bytes(bytes) = param {

@@ -26,6 +26,7 @@ use crate::config::Engine;
 use crate::engine::ruleset::RuleSet;
 use crate::enrich::LiveEnricher;
 use crate::enrich::Needs;
+use crate::event::Leftovers;
 use crate::event::World;
 use crate::format::Formatter;
 use crate::log;
@@ -248,7 +249,8 @@ fn start_outputs(
 fn world_of(config: &Config) -> Box<dyn Fn() -> World> {
     let buffers_in_base64 = config.buffer_base64;
     Box::new(move || {
-        let mut world = World { buffers_in_base64, ..World::default() };
+        let leftovers = Some(Leftovers::default());
+        let mut world = World { buffers_in_base64, leftovers, ..World::default() };
         world.host.time_zone.offset_at = local_offset;
         world
     })

@@ -37,6 +37,8 @@ pub enum Node {
 pub struct Predicate {
     /// Where the value comes from.
     pub source: Source,
+    /// Canonical text of the source: equal texts give equal values.
+    pub source_text: Box<str>,
     /// How the comparison applies to a list of values.
     pub quantifier: Quantifier,
     /// The comparison.
@@ -134,6 +136,8 @@ impl Relation {
 pub struct RightTest {
     /// Where the right value comes from.
     pub source: Source,
+    /// Canonical text of the source.
+    pub source_text: Box<str>,
     /// How they are compared.
     pub comparison: Comparison,
     /// Whether numbers are compared as signed ones.

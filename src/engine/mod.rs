@@ -13,6 +13,7 @@ pub mod lang;
 pub mod load;
 pub mod matchers;
 pub mod output;
+pub mod program;
 pub mod rule;
 pub mod ruleset;
 pub mod services;

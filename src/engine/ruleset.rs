@@ -1,7 +1,10 @@
 //! All rules, compiled into one program with an index from event type to rules.
 
+use super::program::{Input, Program};
 use super::rule::Rule;
 use crate::event::{Event, known};
+
+pub use super::program::Scratch;
 
 /// The event source whose rules are judged here.
 const SOURCE: &str = "syscall";
@@ -21,17 +24,24 @@ pub enum Matching {
 pub struct RuleSet {
     rules: Vec<Rule>,
     matching: Matching,
+    program: Program,
 }
-
-/// What evaluation needs beside the rules: caches, cleared by generation and never freed.
-#[derive(Debug, Default)]
-pub struct Scratch {}
 
 impl RuleSet {
     /// Builds the program. `rules` stand in the order in which they are tried.
     #[must_use]
     pub fn build(rules: Vec<Rule>, matching: Matching) -> Self {
-        Self { rules, matching }
+        let inputs: Vec<_> = (0..)
+            .zip(&rules)
+            .filter(|(_, rule)| is_judged(rule))
+            .map(|(index, rule)| Input {
+                rule: index,
+                condition: &rule.condition,
+                events: &rule.events,
+            })
+            .collect();
+        let program = Program::build(&inputs);
+        Self { rules, matching, program }
     }
 
     /// All rules, in the order in which they are tried.
@@ -40,9 +50,21 @@ impl RuleSet {
         &self.rules
     }
 
-    /// Judges one event; `on_match` is told each rule that matches.
-    pub fn evaluate(&self, event: &Event<'_>, _scratch: &mut Scratch, on_match: impl FnMut(&Rule)) {
-        self.evaluate_plainly(event, on_match);
+    /// Judges one event; `on_match` is told each rule that matches, in the order in which they
+    /// are tried.
+    pub fn evaluate(
+        &self,
+        event: &Event<'_>,
+        scratch: &mut Scratch,
+        mut on_match: impl FnMut(&Rule),
+    ) {
+        let matches = self.program.run(event, scratch);
+        let told = if self.matching == Matching::First { 1 } else { usize::MAX };
+        for index in matches.iter().take(told) {
+            if let Some(rule) = self.rules.get(*index as usize) {
+                on_match(rule);
+            }
+        }
     }
 
     /// Judges one event rule by rule, without the program: what [`evaluate`](Self::evaluate) must
@@ -51,7 +73,7 @@ impl RuleSet {
         for rule in &self.rules {
             // Every rule is also tried for asynchronous events.
             let is_tried = rule.events.contains(event.ty) || event.ty == known::ASYNCEVENT;
-            if !rule.enabled || rule.source != SOURCE || !is_tried {
+            if !is_judged(rule) || !is_tried {
                 continue;
             }
             if rule.condition.holds(event) {
@@ -62,4 +84,8 @@ impl RuleSet {
             }
         }
     }
+}
+
+fn is_judged(rule: &Rule) -> bool {
+    rule.enabled && rule.source == SOURCE
 }

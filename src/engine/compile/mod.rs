@@ -141,7 +141,13 @@ fn predicate(check: &Check, warnings: &mut Vec<Warning>) -> Result<Predicate, St
     };
     let modifier = check.modifier.map_or("", |modifier| modifier.name());
     let text = format!("{} {} {modifier}{right}", left.text, check.operator.name());
-    Ok(Predicate { source: left.source, quantifier, test, text: text.trim_end().into() })
+    Ok(Predicate {
+        source: left.source,
+        source_text: left.text.into(),
+        quantifier,
+        test,
+        text: text.trim_end().into(),
+    })
 }
 
 /// The comparison with literals, and their canonical text.
@@ -198,6 +204,7 @@ fn around(check: &Check) -> Result<Option<Predicate>, String> {
     let distance = distance.cast_unsigned().saturating_mul(NS_PER_MS);
     Ok(Some(Predicate {
         source: Source::Time,
+        source_text: "evt.around".into(),
         quantifier: Quantifier::One,
         test: Test::Around(time, distance),
         text: format!("evt.around[{time}] = {distance}").into(),

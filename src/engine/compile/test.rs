@@ -83,7 +83,8 @@ pub(super) fn of_operand(operator: Operator, left: &Typed, right: Typed) -> Resu
         ));
     }
     let is_signed = matches!(family, Family::Integer { is_signed: true, .. });
-    Ok(Test::Right(RightTest { source: right.source, comparison, is_signed }))
+    let source_text = right.text.into();
+    Ok(Test::Right(RightTest { source: right.source, source_text, comparison, is_signed }))
 }
 
 fn of_set(family: Family, literals: &[Literal]) -> Test {

@@ -1,0 +1,369 @@
+//! Lays out the program: which rules can match which event types, and in what order to ask.
+//!
+//! Steps are made from the end to the start, so that every target is there before it is named.
+//! The order in which rules are judged is free, since judging has no effects and matches are put
+//! in order afterwards; so rules that need the same thing stand behind one test of it, and many
+//! rules that look for texts in one value are looked up together.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::FxHashMap;
+
+use super::guard::{Guard, What};
+use super::machine::Program;
+use super::pool::{FALSE, NodeId, Pool, Shape, SlotId, TRUE, number};
+use super::probe::{Probe, Targets};
+use super::{END, NEXT, Step};
+use crate::engine::condition::Condition;
+use crate::engine::event_set::EventSet;
+use crate::event::{EventType, Kind, known};
+
+/// A rule for more event types than this is not laid out for each of them.
+const MAX_NARROW: usize = 32;
+
+/// From so many rules on, looking up is considered.
+const MIN_ITEMS: usize = 8;
+
+/// So many rules must look into one value to have a probe.
+const MIN_PROBED: usize = 6;
+
+/// So many texts must be looked for anywhere in a value to do it together.
+const MIN_PARTS: usize = 8;
+
+/// So many rules behind one key are judged one after another.
+const FEW_BEHIND_KEY: usize = 8;
+
+/// Probes behind probes end here.
+const MAX_PROBE_DEPTH: usize = 3;
+
+/// A rule to be compiled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input<'r> {
+    /// What the program calls it.
+    pub(crate) rule: u32,
+    /// When it matches.
+    pub(crate) condition: &'r Condition,
+    /// For which event types it is tried.
+    pub(crate) events: &'r EventSet,
+}
+
+/// What is left of a rule at some place of the program.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+struct Item {
+    rule: u32,
+    node: NodeId,
+}
+
+impl Program {
+    /// Builds the program of some rules.
+    pub(crate) fn build(rules: &[Input<'_>]) -> Self {
+        let mut builder = Builder {
+            pool: Pool::new(),
+            steps: vec![Step::End, Step::Next],
+            probes: Vec::new(),
+            bodies: FxHashMap::default(),
+            uses: FxHashMap::default(),
+        };
+        let mut narrow = Vec::new();
+        let mut wide = Vec::new();
+        for input in rules {
+            let node = builder.pool.add(&input.condition.root, true);
+            let types = input.events.iter().filter(|ty| ty.info().kind != Kind::Generic);
+            if types.count() <= MAX_NARROW {
+                narrow.push((*input, node));
+            } else {
+                wide.push(builder.restricted(input, node));
+            }
+        }
+        let entries = builder.entries(&narrow);
+        let common = builder.class(&wide);
+        let mut bodies = vec![END; builder.pool.nodes()];
+        for (node, place) in builder.bodies {
+            if let Some(body) = bodies.get_mut(node as usize) {
+                *body = place;
+            }
+        }
+        Self {
+            steps: builder.steps,
+            judges: builder.pool.judges,
+            slots: builder.pool.slots,
+            probes: builder.probes,
+            bodies,
+            entries,
+            common,
+        }
+    }
+}
+
+struct Builder {
+    pool: Pool,
+    steps: Vec<Step>,
+    probes: Vec<Probe>,
+    /// Where the steps of shared nodes begin.
+    bodies: FxHashMap<NodeId, u32>,
+    /// How often the rules of the present class refer to a composite.
+    uses: FxHashMap<NodeId, u32>,
+}
+
+impl Builder {
+    /// A rule for most event types, with a test of the type if it isn't for all.
+    fn restricted(&mut self, input: &Input<'_>, node: NodeId) -> Item {
+        let mut set = input.events.clone();
+        set.insert(known::ASYNCEVENT);
+        let node = if EventType::all().all(|ty| set.contains(ty)) {
+            node
+        } else {
+            let types = self.pool.types(set);
+            self.pool.and(vec![types, node])
+        };
+        Item { rule: input.rule, node }
+    }
+
+    /// The rules of each event type; types with the same rules share their steps.
+    fn entries(&mut self, narrow: &[(Input<'_>, NodeId)]) -> Box<[u32; EventType::COUNT]> {
+        let mut entries = Box::new([END; EventType::COUNT]);
+        let mut classes: FxHashMap<Vec<Item>, u32> = FxHashMap::default();
+        for (ty, entry) in EventType::all().zip(entries.iter_mut()) {
+            let mut folded = FxHashMap::default();
+            let mut items = Vec::new();
+            for (input, node) in narrow {
+                if input.events.contains(ty) || ty == known::ASYNCEVENT {
+                    let node = self.pool.fold(*node, ty, &mut folded);
+                    if node != FALSE {
+                        items.push(Item { rule: input.rule, node });
+                    }
+                }
+            }
+            *entry = match classes.get(&items) {
+                Some(place) => *place,
+                None => {
+                    let place = self.class(&items);
+                    classes.insert(items, place);
+                    place
+                }
+            };
+        }
+        entries
+    }
+
+    /// The steps for one class of event types.
+    fn class(&mut self, items: &[Item]) -> u32 {
+        self.uses.clear();
+        for item in items {
+            for conjunct in self.pool.conjuncts(item.node) {
+                self.count_uses(conjunct);
+            }
+        }
+        self.items(items, END, &[])
+    }
+
+    fn count_uses(&mut self, node: NodeId) {
+        let (Shape::And(children) | Shape::Or(children)) = self.pool.shape(node) else {
+            return;
+        };
+        let children = children.clone();
+        let uses = self.uses.entry(node).or_default();
+        *uses += 1;
+        if *uses == 1 {
+            children.iter().for_each(|child| self.count_uses(*child));
+        }
+    }
+
+    /// Steps that judge all items and go to `next`; slots `without` were looked up already.
+    fn items(&mut self, items: &[Item], next: u32, without: &[SlotId]) -> u32 {
+        if items.len() < MIN_ITEMS || without.len() >= MAX_PROBE_DEPTH {
+            return self.grouped(items, next, without);
+        }
+        let guards: Vec<_> =
+            items.iter().map(|item| Guard::of(&self.pool, item.node, without)).collect();
+        let worthy = worthy_slots(&guards);
+        let mut probed: BTreeMap<SlotId, FxHashMap<What, Vec<Item>>> = BTreeMap::new();
+        let mut rest = Vec::new();
+        for (item, guard) in items.iter().zip(guards) {
+            match guard {
+                Some(guard) if guard.keys.iter().all(|key| worthy.is_worthy(key)) => {
+                    for key in guard.keys {
+                        let by_what = probed.entry(key.slot).or_default();
+                        by_what.entry(key.what).or_default().push(*item);
+                    }
+                }
+                _ => rest.push(*item),
+            }
+        }
+        let mut place = self.grouped(&rest, next, without);
+        let mut codes = FxHashMap::default();
+        for (slot, by_what) in probed {
+            place = self.probe(slot, by_what, place, without, &mut codes);
+        }
+        place
+    }
+
+    /// A probe of one slot: steps for what stands behind each key, then the step that looks up.
+    fn probe(
+        &mut self,
+        slot: SlotId,
+        by_what: FxHashMap<What, Vec<Item>>,
+        next: u32,
+        without: &[SlotId],
+        codes: &mut FxHashMap<Vec<Item>, u32>,
+    ) -> u32 {
+        let mut without = without.to_vec();
+        without.push(slot);
+        let mut by_what: Vec<_> = by_what.into_iter().collect();
+        by_what.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        let mut targets = Targets::default();
+        for (what, mut items) in by_what {
+            items.dedup();
+            let places: Vec<u32> = if items.len() <= FEW_BEHIND_KEY {
+                items.iter().map(|item| self.behind_key(&[*item], &without, codes)).collect()
+            } else {
+                vec![self.behind_key(&items, &without, codes)]
+            };
+            targets.add(what, &places);
+        }
+        let probe = number(self.probes.len());
+        self.probes.push(Probe::new(slot, targets));
+        self.push(Step::Probe { probe, next })
+    }
+
+    fn behind_key(
+        &mut self,
+        items: &[Item],
+        without: &[SlotId],
+        codes: &mut FxHashMap<Vec<Item>, u32>,
+    ) -> u32 {
+        if let Some(place) = codes.get(items) {
+            return *place;
+        }
+        let place = self.items(items, NEXT, without);
+        codes.insert(items.to_vec(), place);
+        place
+    }
+
+    /// Steps that judge all items, those with something in common behind one test of it.
+    fn grouped(&mut self, items: &[Item], next: u32, without: &[SlotId]) -> u32 {
+        let mut counts: FxHashMap<NodeId, f32> = FxHashMap::default();
+        for item in items {
+            for conjunct in self.pool.conjuncts(item.node) {
+                *counts.entry(conjunct).or_default() += 1.0;
+            }
+        }
+        let mut groups: BTreeMap<NodeId, Vec<Item>> = BTreeMap::new();
+        let mut singles = Vec::new();
+        for item in items {
+            match self.best_common(*item, &counts) {
+                Some(common) => groups.entry(common).or_default().push(*item),
+                None => singles.push(*item),
+            }
+        }
+        let mut place = next;
+        for item in singles {
+            place = self.single(item, place);
+        }
+        for (common, members) in groups {
+            if let [single] = members.as_slice() {
+                place = self.single(*single, place);
+                continue;
+            }
+            let members: Vec<_> = members
+                .iter()
+                .map(|item| {
+                    let mut rest = self.pool.conjuncts(item.node);
+                    rest.retain(|conjunct| *conjunct != common);
+                    Item { rule: item.rule, node: self.pool.and(rest) }
+                })
+                .collect();
+            let inner = self.items(&members, place, without);
+            place = self.node(common, inner, place);
+        }
+        place
+    }
+
+    /// What an item has in common with others and is best asked first.
+    fn best_common(&self, item: Item, counts: &FxHashMap<NodeId, f32>) -> Option<NodeId> {
+        let score = |node: NodeId| {
+            let estimate = self.pool.estimate(node);
+            let others = counts.get(&node).copied().unwrap_or(0.0) - 1.0;
+            others * (1.0 - estimate.chance) / (estimate.cost + 1.0)
+        };
+        let conjuncts = self.pool.conjuncts(item.node);
+        let scored = conjuncts.into_iter().map(|node| (score(node), node));
+        let best = scored.max_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
+        best.filter(|(score, _)| *score > 0.0).map(|(_, node)| node)
+    }
+
+    fn single(&mut self, item: Item, next: u32) -> u32 {
+        let found = self.push(Step::Match { rule: item.rule, next });
+        if item.node == TRUE { found } else { self.inline(item.node, found, next) }
+    }
+
+    /// Steps that go to `yes` or `no`; of a node that is used often, a reference to its own.
+    fn node(&mut self, node: NodeId, yes: u32, no: u32) -> u32 {
+        if self.uses.get(&node).is_none_or(|uses| *uses < 2) {
+            return self.inline(node, yes, no);
+        }
+        if !self.bodies.contains_key(&node) {
+            let found = self.push(Step::Return { node, value: true });
+            let failed = self.push(Step::Return { node, value: false });
+            let body = self.inline(node, found, failed);
+            self.bodies.insert(node, body);
+        }
+        self.push(Step::Shared { node, yes, no })
+    }
+
+    fn inline(&mut self, node: NodeId, yes: u32, no: u32) -> u32 {
+        match self.pool.shape(node).clone() {
+            Shape::Constant(true) => yes,
+            Shape::Constant(false) => no,
+            Shape::Leaf { predicate, is_positive: true } => {
+                self.push(Step::Test { predicate, yes, no })
+            }
+            Shape::Leaf { predicate, is_positive: false } => {
+                self.push(Step::Test { predicate, yes: no, no: yes })
+            }
+            Shape::And(children) => {
+                children.iter().rev().fold(yes, |yes, child| self.node(*child, yes, no))
+            }
+            Shape::Or(children) => {
+                children.iter().rev().fold(no, |no, child| self.node(*child, yes, no))
+            }
+        }
+    }
+
+    fn push(&mut self, step: Step) -> u32 {
+        self.steps.push(step);
+        number(self.steps.len() - 1)
+    }
+}
+
+/// Which slots are looked into by enough rules, and in which of them parts are looked for.
+struct Worthy {
+    rules: FxHashMap<SlotId, usize>,
+    parts: FxHashMap<SlotId, usize>,
+}
+
+impl Worthy {
+    fn is_worthy(&self, key: &super::guard::Key) -> bool {
+        let enough = |counts: &FxHashMap<SlotId, usize>, least| {
+            counts.get(&key.slot).is_some_and(|count| *count >= least)
+        };
+        let is_part = matches!(key.what, What::Part(_));
+        enough(&self.rules, MIN_PROBED) && (!is_part || enough(&self.parts, MIN_PARTS))
+    }
+}
+
+fn worthy_slots(guards: &[Option<Guard>]) -> Worthy {
+    let mut worthy = Worthy { rules: FxHashMap::default(), parts: FxHashMap::default() };
+    for guard in guards.iter().flatten() {
+        let mut slots: Vec<_> = guard.keys.iter().map(|key| key.slot).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        for slot in slots {
+            *worthy.rules.entry(slot).or_default() += 1;
+        }
+        for key in guard.keys.iter().filter(|key| matches!(key.what, What::Part(_))) {
+            *worthy.parts.entry(key.slot).or_default() += 1;
+        }
+    }
+    worthy
+}

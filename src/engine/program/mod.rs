@@ -1,0 +1,50 @@
+//! One program for all rules: conditional jumps over comparisons that the rules share.
+//!
+//! `pool` holds every source, comparison and composite once; `build` lays out, for each class of
+//! event types, the rules that can match there; `guard` finds what must hold before a rule can
+//! match, `probe` answers that for many rules together; `machine` runs it all on one event.
+//! A comparison is judged at most once an event, a source read at most once, and only if asked.
+
+mod build;
+pub mod cost;
+mod guard;
+mod machine;
+mod pool;
+mod probe;
+
+pub(super) use build::Input;
+pub use machine::{Program, Scratch};
+
+/// One step. Targets are places in the program.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Goes on where the comparison says.
+    Test { predicate: u32, yes: u32, no: u32 },
+    /// Goes on where a shared node says; its own steps come to a [`Return`](Self::Return).
+    Shared { node: u32, yes: u32, no: u32 },
+    /// Ends the steps of a shared node.
+    Return { node: u32, value: bool },
+    /// Notes that a rule matches.
+    Match { rule: u32, next: u32 },
+    /// Goes to all places that a probe finds, then on.
+    Probe { probe: u32, next: u32 },
+    /// Goes to the next place that the last probe found.
+    Next,
+    /// Ends.
+    End,
+}
+
+/// The place of the step [`Step::End`].
+const END: u32 = 0;
+/// The place of the step [`Step::Next`].
+const NEXT: u32 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_two_words() {
+        assert_eq!(size_of::<Step>(), 16);
+    }
+}

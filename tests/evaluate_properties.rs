@@ -1,0 +1,212 @@
+//! The shared program must say of every rule and event what the rule's condition says by itself.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
+
+#[path = "support/rules.rs"]
+#[allow(dead_code, reason = "shared with the benches")]
+mod support;
+
+use eyas::engine::rule::Rule;
+use eyas::engine::ruleset::{Matching, RuleSet, Scratch};
+use eyas::event::builder::EventBuilder;
+use proptest::prelude::*;
+use proptest::strategy::Union;
+use support::{connect, event_of, execve, open, processes, rule};
+
+/// Conditions and events draw from the same few texts, so that they meet.
+const WORDS: [&str; 12] =
+    ["cat", "cc1", "bash", "sh", "make", "/etc", "/etc/passwd", "/usr", "conf", "x", "", "tmp"];
+
+fn word() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(&WORDS[..])
+}
+
+fn text_field() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(
+        &[
+            "proc.name", "proc.pname", "proc.aname", "proc.aname[2]", "fd.name", "fd.directory",
+            "proc.exepath", "proc.cmdline", "evt.type", "evt.arg.name", "tolower(proc.name)",
+            "basename(fd.name)", "proc.env[HOME]", "concat(proc.name, proc.pname)", "evt.dir",
+        ][..],
+    )
+}
+
+fn number_field() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(
+        &["proc.pid", "proc.ppid", "fd.num", "fd.sport", "fd.port", "user.uid", "evt.rawres",
+            "len(proc.name)", "proc.apid", "evt.rawarg.flags", "evt.rawarg.fd"][..],
+    )
+}
+
+fn list(element: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    proptest::collection::vec(element, 0..6).prop_map(|items| format!("({})", items.join(", ")))
+}
+
+fn quoted() -> impl Strategy<Value = String> {
+    word().prop_map(|word| format!("\"{word}\""))
+}
+
+fn number() -> impl Strategy<Value = String> {
+    proptest::sample::select(&["-1", "0", "3", "22", "443", "900", "4000", "4242"][..])
+        .prop_map(str::to_owned)
+}
+
+/// One check.
+fn check() -> impl Strategy<Value = String> {
+    let operator = proptest::sample::select(
+        &["=", "!=", "contains", "icontains", "startswith", "endswith", "glob", "iglob"][..],
+    );
+    let modifier = proptest::sample::select(&["oneof", "anyof", "allof"][..]);
+    let relation = proptest::sample::select(&["=", "!=", "<", "<=", ">", ">="][..]);
+    Union::new([
+        (text_field(), operator.clone(), quoted())
+            .prop_map(|(field, operator, value)| format!("{field} {operator} {value}"))
+            .boxed(),
+        (text_field(), list(quoted()))
+            .prop_map(|(field, list)| format!("{field} in {list}"))
+            .boxed(),
+        (text_field(), list(quoted()))
+            .prop_map(|(field, list)| format!("{field} pmatch {list}"))
+            .boxed(),
+        (text_field(), operator, modifier, list(quoted()))
+            .prop_map(|(field, operator, modifier, list)| {
+                format!("{field} {operator} {modifier} {list}")
+            })
+            .boxed(),
+        (number_field(), relation, number())
+            .prop_map(|(field, relation, value)| format!("{field} {relation} {value}"))
+            .boxed(),
+        (number_field(), list(number()))
+            .prop_map(|(field, list)| format!("{field} in {list}"))
+            .boxed(),
+        proptest::sample::select(&["open", "openat", "execve", "connect", "mlock", "getuid"][..])
+            .prop_map(|ty| format!("evt.type = {ty}"))
+            .boxed(),
+        Just("evt.type in (openat, execve)".to_owned()).boxed(),
+        Just("evt.type != openat".to_owned()).boxed(),
+        Just("proc.name = val(proc.pname)".to_owned()).boxed(),
+        Just("proc.pid > val(proc.ppid)".to_owned()).boxed(),
+        Just("fd.sip != 10.0.0.1".to_owned()).boxed(),
+        Just("fd.net in (10.0.0.0/8, 192.168.0.0/16)".to_owned()).boxed(),
+        Just("fd.types intersects (file, ipv4)".to_owned()).boxed(),
+        Just("evt.is_open_write = true".to_owned()).boxed(),
+        Just("fd.name exists".to_owned()).boxed(),
+        Just("proc.name regex \"c.*\"".to_owned()).boxed(),
+    ])
+}
+
+/// Values that `evt.type` doesn't accept make a condition that doesn't compile.
+fn is_good(condition: &str) -> bool {
+    let parsed = eyas::engine::lang::parser::parse(condition).unwrap();
+    eyas::engine::compile::compile(&parsed).is_ok()
+}
+
+fn condition() -> impl Strategy<Value = String> {
+    let leaf = check().prop_filter("not every text is an event type", |text| is_good(text));
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        Union::new([
+            proptest::collection::vec(inner.clone(), 2..4)
+                .prop_map(|parts| format!("({})", parts.join(" and ")))
+                .boxed(),
+            proptest::collection::vec(inner.clone(), 2..4)
+                .prop_map(|parts| format!("({})", parts.join(" or ")))
+                .boxed(),
+            inner.prop_map(|part| format!("not ({part})")).boxed(),
+        ])
+    })
+}
+
+fn event() -> impl Strategy<Value = EventBuilder> {
+    let generic = proptest::sample::select(&["mlock", "getuid", "asyncevent", "fork"][..]);
+    Union::new([
+        (word(), word(), any::<bool>())
+            .prop_map(|(directory, name, is_write)| {
+                open(&format!("{directory}/{name}"), is_write)
+            })
+            .boxed(),
+        (word(), word(), word()).prop_map(|(comm, exe, arg)| execve(comm, exe, &[arg])).boxed(),
+        (any::<bool>(), proptest::sample::select(&[22_u16, 443, 80][..]))
+            .prop_map(|(is_near, port)| {
+                connect(if is_near { [10, 0, 0, 1] } else { [8, 8, 8, 8] }, port)
+            })
+            .boxed(),
+        (word(), generic).prop_map(|(comm, ty)| event_of(ty, processes(comm, comm, &[]))).boxed(),
+    ])
+}
+
+fn names(evaluate: impl FnOnce(&mut dyn FnMut(&Rule))) -> Vec<String> {
+    let mut names = Vec::new();
+    evaluate(&mut |rule| names.push(rule.name.clone()));
+    names
+}
+
+fn agree(conditions: &[String], events: &[EventBuilder]) -> Result<(), TestCaseError> {
+    let rules: Vec<_> = (0..)
+        .zip(conditions)
+        .map(|(index, text): (u32, _)| rule(&index.to_string(), text))
+        .collect();
+    for matching in [Matching::All, Matching::First] {
+        let set = RuleSet::build(rules.clone(), matching);
+        let mut scratch = Scratch::default();
+        for builder in events {
+            let event = builder.event();
+            let plain = names(|on_match| set.evaluate_plainly(&event, on_match));
+            let shared = names(|on_match| set.evaluate(&event, &mut scratch, on_match));
+            prop_assert_eq!(&shared, &plain, "{:?} {:?}", event.ty.name(), conditions);
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_program_says_what_the_conditions_say(
+        conditions in proptest::collection::vec(condition(), 1..8),
+        events in proptest::collection::vec(event(), 1..6),
+    ) {
+        agree(&conditions, &events)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn many_rules_are_looked_up_together_and_say_the_same(
+        conditions in proptest::collection::vec(condition(), 60..160),
+        events in proptest::collection::vec(event(), 1..8),
+    ) {
+        agree(&conditions, &events)?;
+    }
+
+    #[test]
+    fn many_simple_rules_say_the_same(
+        conditions in proptest::collection::vec(
+            check().prop_filter("not every text is an event type", |text| is_good(text)),
+            60..300,
+        ),
+        events in proptest::collection::vec(event(), 1..8),
+    ) {
+        agree(&conditions, &events)?;
+    }
+}
+
+#[test]
+fn stock_rules_say_the_same() {
+    let (rules, what) = support::stock_rules();
+    eprintln!("{} rules of {what}", rules.len());
+    let set = RuleSet::build(rules, Matching::All);
+    let mut scratch = Scratch::default();
+    let mut events = support::everyday_events();
+    events.push(open("/etc/shadow", false));
+    events.push(open("/root/.ssh/authorized_keys", true));
+    events.push(execve("nc", "/usr/bin/nc", &["-e", "/bin/sh"]));
+    events.push(connect([169, 254, 169, 254], 80));
+    for builder in &events {
+        let event = builder.event();
+        let plain = names(|on_match| set.evaluate_plainly(&event, on_match));
+        let shared = names(|on_match| set.evaluate(&event, &mut scratch, on_match));
+        assert_eq!(shared, plain, "{}", event.ty.name());
+    }
+}

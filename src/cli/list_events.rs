@@ -6,7 +6,7 @@ use std::io::Write;
 use serde_json::{Map, Value, json};
 
 use super::list::Format;
-use crate::event::{EventInfo, EventType, Kind, ParamInfo};
+use crate::event::{EventInfo, EventType, Kind, ParamInfo, known};
 
 /// Version of Falco's event schema that our table has.
 const SCHEMA_VERSION: &str = "4.5.1";
@@ -80,16 +80,18 @@ fn is_ignored(name: &str) -> bool {
 
 /// The events of some kinds; a generic call has an enter and an exit event.
 fn lines(kinds: &'static [Kind]) -> impl Iterator<Item = Line> {
-    EventType::all().map(EventType::info).filter(|info| kinds.contains(&info.kind)).flat_map(
-        |info| {
+    EventType::all()
+        .filter(|&ty| ty != known::SYSCALL)
+        .map(EventType::info)
+        .filter(|info| kinds.contains(&info.kind))
+        .flat_map(|info| {
             let directions: &[_] = match info.kind {
                 Kind::Generic => &[">", "<"],
                 _ if info.direction() == "<" => &["<"],
                 _ => &[">"],
             };
             directions.iter().map(move |direction| Line { info, direction })
-        },
-    )
+        })
 }
 
 /// The names of a parameter's values.

@@ -479,6 +479,8 @@ pub static EVENT_TYPES: &[EventInfo] = &[
     generic("wait4", C::Other, &["wait4"]),
     generic("waitid", C::Other, &["waitid"]),
     generic("waitpid", C::Other, &["waitpid"]),
+    // A system call with an event of its own, seen without parameters: the third one is its name.
+    generic("syscall", C::Other, &[]),
 ];
 
 /// Event types that code names; a test holds each against its row.
@@ -675,6 +677,7 @@ pub mod known {
     pub const TASK_FILE_SOCKET_INET6: EventType = EventType(186);
     pub const TASK_FILE_SOCKET_NETLINK: EventType = EventType(187);
     pub const TASK_FILE_SOCKET_UNIX: EventType = EventType(188);
+    pub const SYSCALL: EventType = EventType(461);
     /// Every known constant with the name of its row.
     pub const ALL: &[(EventType, &str)] = &[
         (ACCEPT, "accept"),
@@ -866,5 +869,6 @@ pub mod known {
         (TASK_FILE_SOCKET_INET6, "task_file_socket_inet6"),
         (TASK_FILE_SOCKET_NETLINK, "task_file_socket_netlink"),
         (TASK_FILE_SOCKET_UNIX, "task_file_socket_unix"),
+        (SYSCALL, "syscall"),
     ];
 }

@@ -13,11 +13,19 @@ pub enum Way {
     Out,
 }
 
+/// Where a system call without parameters of its own has its name.
+const SYSCALL_NAME: usize = 2;
+
 /// What `evt.type` is: an asynchronous event brings its own name.
 #[must_use]
 pub fn name<'a>(event: &Event<'a>) -> &'a [u8] {
     if event.ty == known::ASYNCEVENT
         && let Param::Bytes(name) = event.param_named("name")
+    {
+        return name;
+    }
+    if event.ty == known::SYSCALL
+        && let Param::Bytes(name) = event.param(SYSCALL_NAME)
     {
         return name;
     }
@@ -47,7 +55,7 @@ pub fn is_procinfo(event: &Event<'_>, of_main_thread: bool) -> bool {
 pub fn is_type<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
     let Arg::Key(wanted) = arg else { return None };
     let is_number = wanted.parse() == Ok(event.ty.info().code);
-    Some(Value::UInt((is_number || event.ty.name() == &**wanted).into()))
+    Some(Value::UInt((is_number || name(event) == wanted.as_bytes()).into()))
 }
 
 /// Whether nothing but its name is told of a system call.

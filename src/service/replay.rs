@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::decode::scap::block::{EventBlock, Kind, check_section};
 use crate::decode::scap::{Decoder, Malformed, fds, lists, recycled_params};
 use crate::enrich::state::{ContainerOf, RawEvent, Tracker};
-use crate::event::{Arena, Event, Kind as EventKind, Param, World};
+use crate::event::{Arena, Event, EventType, Kind as EventKind, Param, World, known};
 use crate::log;
 use crate::log::Level;
 use crate::sources::replay::{Capture, Error, Problem};
@@ -40,7 +40,7 @@ pub fn run(
     let mut until = None;
     let result = replay.run(|event| {
         if let Some(nanos) = nanos
-            && event.ts > *until.get_or_insert(event.ts.saturating_add(nanos))
+            && event.ts > *until.get_or_insert_with(|| event.ts.saturating_add(nanos))
         {
             return ControlFlow::Break(());
         }
@@ -88,6 +88,8 @@ pub struct Replay {
     params: Vec<Param<'static>>,
     stage: Stage,
     num: u64,
+    /// So far the section had only events that complete its lists; they are not shown.
+    is_prologue: bool,
     damage: Damage,
 }
 
@@ -163,6 +165,7 @@ impl Replay {
             params: Vec::new(),
             stage: Stage::Section,
             num: 0,
+            is_prologue: true,
             damage: Damage::default(),
         }
     }
@@ -207,6 +210,7 @@ impl Replay {
                         arena: &mut self.arena,
                         params: &mut self.params,
                         num: &mut self.num,
+                        is_prologue: &mut self.is_prologue,
                     };
                     match turn.event(kind, block.body, &mut judge) {
                         Ok(ControlFlow::Continue(())) => {}
@@ -246,6 +250,7 @@ impl Replay {
         self.world = (self.world_of)();
         self.tracker.reset();
         self.decoder.reset();
+        self.is_prologue = true;
         self.stage = Stage::Lists;
     }
 }
@@ -258,6 +263,7 @@ struct Turn<'r> {
     arena: &'r mut Arena,
     params: &'r mut Vec<Param<'static>>,
     num: &'r mut u64,
+    is_prologue: &'r mut bool,
 }
 
 impl Turn<'_> {
@@ -272,6 +278,7 @@ impl Turn<'_> {
         let mut flow = ControlFlow::Continue(());
         if let Ok(Some(head)) = &decoded {
             *self.num += 1;
+            *self.is_prologue &= completes_lists(head.ty);
             let raw = RawEvent {
                 ts: head.ts,
                 ty: head.ty,
@@ -286,7 +293,7 @@ impl Turn<'_> {
                 self.tracker.enter(self.world, &raw);
             } else {
                 let seen = self.tracker.before(self.world, &raw);
-                if !head.state_only {
+                if !head.state_only && !*self.is_prologue {
                     flow = judge(&seen.event(*self.num, &raw, self.arena));
                 }
                 self.tracker.after(self.world);
@@ -296,6 +303,18 @@ impl Turn<'_> {
         *self.params = recycled_params(params);
         decoded.map(|_| flow)
     }
+}
+
+/// Whether such an event tells of something that was there when the capture began.
+const fn completes_lists(ty: EventType) -> bool {
+    matches!(
+        ty,
+        known::CONTAINER
+            | known::USERADDED
+            | known::USERDELETED
+            | known::GROUPADDED
+            | known::GROUPDELETED
+    )
 }
 
 /// Learns what stood in a list.

@@ -24,7 +24,7 @@ use self::convert::{Converter, Outcome};
 use self::event::RawEvent;
 use self::layouts::{LARGE, Layout, OLD, Target, UNUSED};
 use super::reader::Truncated;
-use crate::event::{EventType, Param};
+use crate::event::{EventType, Kind, Param, known};
 
 /// Bytes that cannot be what they claim to be.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -100,8 +100,7 @@ impl Decoder {
         }
         let ty = target_type(layout, raw.first());
         params::read(layout, ty, raw.slices(), params);
-        forget_generic(layout, params);
-        Ok(ty.map(|ty| head(&raw, ty, false)))
+        Ok(ty.map(|ty| head(&raw, named(layout, ty, params), false)))
     }
 
     /// Forgets everything about threads: another section begins.
@@ -117,9 +116,8 @@ impl Decoder {
             Outcome::Pass(code) => layouts::layout(code).and_then(|layout| {
                 let ty = target_type(layout, slices.first().copied());
                 params::read(layout, ty, slices.iter().copied(), params);
-                forget_generic(layout, params);
                 let is_enter = code % 2 == 0 && layout.is(layouts::CONV);
-                ty.map(|ty| head(raw, ty, is_enter))
+                ty.map(|ty| head(raw, named(layout, ty, params), is_enter))
             }),
         };
         slices.clear();
@@ -153,12 +151,15 @@ fn target_type(layout: &Layout, first: Option<&[u8]>) -> Option<EventType> {
     }
 }
 
-/// A generic event has said which call it was and nothing else: of an event type that has
-/// parameters now, none is told.
-fn forget_generic(layout: &Layout, params: &mut Vec<Param<'_>>) {
-    if matches!(layout.target, Target::Generic) {
-        params.clear();
+/// A generic event of a system call that has an event type of its own is not of that type: it has
+/// its name, and no parameters.
+fn named(layout: &Layout, ty: EventType, params: &mut Vec<Param<'_>>) -> EventType {
+    if !matches!(layout.target, Target::Generic) || ty.info().kind == Kind::Generic {
+        return ty;
     }
+    params.resize(2, Param::Unknown);
+    params.push(Param::Bytes(ty.name().as_bytes()));
+    known::SYSCALL
 }
 
 const fn head(raw: &RawEvent<'_>, ty: EventType, is_enter: bool) -> Head {

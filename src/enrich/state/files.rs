@@ -77,8 +77,7 @@ impl<'a> Opened<'a> {
             known::OPEN_BY_HANDLE_AT => (raw.bytes(3), raw.uint32(2), None, place(4)),
             _ => (raw.bytes(1), raw.uint32(2), Some(AT_FDCWD), place(4)),
         };
-        let is_at = matches!(raw.ty, known::OPENAT | known::OPENAT2);
-        let name = name.unwrap_or(if is_at { UNREADABLE } else { b"" });
+        let name = name.unwrap_or(UNREADABLE);
         Self { name, flags: flags.unwrap_or(0), dirfd, dev, ino }
     }
 }
@@ -212,7 +211,14 @@ const fn simple_kind(ty: EventType) -> Option<FdKind> {
 
 /// Adds the descriptors that a call made, other than open and the socket calls.
 pub(super) fn make(world: &mut World, raw: &RawEvent<'_>, turn: &mut Turn) {
-    if raw.result() < 0 || !world.threads.contains_key(&raw.tid) {
+    if !world.threads.contains_key(&raw.tid) {
+        return;
+    }
+    if raw.ty == known::MEMFD_CREATE && raw.result() < 0 {
+        // Falco enters the failure as a descriptor.
+        return add_fd(world, raw.tid, raw.result(), Fd::new(FdKind::Unknown), turn);
+    }
+    if raw.result() < 0 {
         return;
     }
     if let Some(kind) = simple_kind(raw.ty) {

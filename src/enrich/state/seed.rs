@@ -10,7 +10,7 @@ use crate::decode::scap::lists::{Account, Interface, Machine, Process};
 use crate::event::{Fd, FdKind, InContainer, Protocol, Role, Socket, Thread, User, World};
 
 impl Tracker {
-    /// Learns the machine. Falco doesn't show its name: `evt.hostname` is empty in a replay.
+    /// Learns the machine. Its name is not `evt.hostname`, which Falco leaves empty in replay.
     pub fn add_machine(&mut self, world: &mut World, machine: &Machine<'_>) {
         world.host.boot_ts = machine.boot_ts;
     }

@@ -74,8 +74,15 @@ fn has_fd(event: &Event<'_>) -> bool {
 }
 
 /// What is known of the event's descriptor; nothing for events that have none.
+/// An accept of which no address was told is still about the number that it returned.
 fn info<'a>(event: &Event<'a>) -> Option<&'a Fd> {
-    event.fd.info.filter(|_| has_fd(event))
+    if !has_fd(event) {
+        return None;
+    }
+    event.fd.info.or_else(|| match event.fd.num {
+        FdNumber::Known(num @ 0..) => event.world.fd_table(event.thread?)?.get(&num),
+        _ => None,
+    })
 }
 
 fn num<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
@@ -104,7 +111,8 @@ fn kind_char<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
 /// What a call makes when it succeeds; Falco takes every socket for IPv4 here.
 const fn kind_made_by(ty: EventType) -> FdKind {
     match ty {
-        known::OPEN | known::OPENAT | known::OPENAT2 | known::CREAT => FdKind::File,
+        // Not open: Falco still asks for its enter event, which isn't shown any more.
+        known::OPENAT | known::OPENAT2 | known::CREAT => FdKind::File,
         known::SOCKET | known::ACCEPT | known::ACCEPT4 => FdKind::Ipv4Socket,
         known::PIPE | known::PIPE2 => FdKind::Pipe,
         known::EVENTFD | known::EVENTFD2 => FdKind::Event,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::decode::scap::block::{EventBlock, Kind, check_section};
 use crate::decode::scap::{Decoder, Malformed, fds, lists, recycled_params};
 use crate::enrich::state::{ContainerOf, RawEvent, Tracker};
-use crate::event::{Arena, Event, EventType, Kind as EventKind, Param, World, known};
+use crate::event::{Arena, Event, EventType, InContainer, Kind as EventKind, Param, World, known};
 use crate::log;
 use crate::log::Level;
 use crate::sources::replay::{Capture, Error, Problem};
@@ -72,7 +72,7 @@ pub fn run(
 
 /// The container of a capture's thread, by its cgroups.
 #[must_use]
-pub fn container_of(cgroups: &[u8]) -> crate::event::InContainer {
+pub fn container_of(cgroups: &[u8]) -> InContainer {
     crate::enrich::cgroup::container_of(cgroups)
 }
 
@@ -325,7 +325,11 @@ fn learn(
     body: &[u8],
 ) -> Result<(), Malformed> {
     match kind {
-        Kind::Machine => tracker.add_machine(world, &lists::machine(body)?),
+        // Falco makes no use of the machine's name and boot time in replay: `evt.hostname` is
+        // empty there, and times since boot are not turned into times of day.
+        Kind::Machine => {
+            lists::machine(body)?;
+        }
         Kind::Processes(version) => {
             for process in lists::processes(version, body) {
                 tracker.add_process(world, &process?);

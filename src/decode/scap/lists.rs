@@ -145,8 +145,11 @@ pub(super) fn sized<'a>(
 
 /// Text with its length in two bytes; a NUL at its end isn't its.
 pub(super) fn text<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<&'a [u8], Malformed> {
-    limited(reader, what, MAX_PATH)
+    let bytes = limited(reader, what, MAX_PATH)?;
+    Ok(bytes.strip_suffix(b"\0").unwrap_or(bytes))
 }
+
+/// Items with a NUL behind each.
 
 fn list<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<&'a [u8], Malformed> {
     limited(reader, what, MAX_LIST)
@@ -162,8 +165,7 @@ fn limited<'a>(
         let expected = "no longer text than writers make";
         return Err(Malformed::Unexpected { what, expected, found: len as u64 });
     }
-    let bytes = reader.take(len, what)?;
-    Ok(bytes.strip_suffix(b"\0").unwrap_or(bytes))
+    Ok(reader.take(len, what)?)
 }
 
 fn until_nul(bytes: &[u8]) -> &[u8] {

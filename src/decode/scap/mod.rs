@@ -24,7 +24,7 @@ use self::convert::{Converter, Outcome};
 use self::event::RawEvent;
 use self::layouts::{LARGE, Layout, OLD, Target, UNUSED};
 use super::reader::Truncated;
-use crate::event::{EventType, Kind, Param, known};
+use crate::event::{EventType, Param, known};
 
 /// Bytes that cannot be what they claim to be.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -98,9 +98,9 @@ impl Decoder {
         } else if !is_current {
             return Ok(self.convert(&raw, params));
         }
-        let ty = target_type(layout, raw.first());
-        params::read(layout, ty, raw.slices(), params);
-        Ok(ty.map(|ty| head(&raw, named(layout, ty, params), false)))
+        params::read(layout, raw.slices(), params);
+        let ty = target_type(layout, params);
+        Ok(ty.map(|ty| head(&raw, ty, false)))
     }
 
     /// Forgets everything about threads: another section begins.
@@ -114,10 +114,9 @@ impl Decoder {
         let head = match outcome {
             Outcome::Drop => None,
             Outcome::Pass(code) => layouts::layout(code).and_then(|layout| {
-                let ty = target_type(layout, slices.first().copied());
-                params::read(layout, ty, slices.iter().copied(), params);
+                params::read(layout, slices.iter().copied(), params);
                 let is_enter = code % 2 == 0 && layout.is(layouts::CONV);
-                ty.map(|ty| head(raw, named(layout, ty, params), is_enter))
+                target_type(layout, params).map(|ty| head(raw, ty, is_enter))
             }),
         };
         slices.clear();
@@ -140,26 +139,22 @@ pub fn recycled_params<'a>(mut used: Vec<Param<'_>>) -> Vec<Param<'a>> {
 }
 
 /// The event type of a layout; for generic system calls the one that the first parameter says.
-fn target_type(layout: &Layout, first: Option<&[u8]>) -> Option<EventType> {
+/// Where that has an event type with parameters today, the event isn't of it: it has its name as
+/// third parameter, and nothing else.
+fn target_type<'a>(layout: &Layout, params: &mut Vec<Param<'a>>) -> Option<EventType> {
     match layout.target {
         Target::Own(ty) => Some(ty),
         Target::Generic => {
-            let code = first?.first_chunk().copied().map(u16::from_le_bytes)?;
-            syscall_codes::event_type(code)
+            let code = params.first()?.as_u64().and_then(|code| u16::try_from(code).ok())?;
+            let call = syscall_codes::call(code)?;
+            if call.generic.is_none() {
+                params.resize(2, Param::Unknown);
+                params.push(Param::Bytes(call.name.as_bytes()));
+            }
+            Some(call.generic.unwrap_or(known::SYSCALL))
         }
         Target::Never => None,
     }
-}
-
-/// A generic event of a system call that has an event type of its own is not of that type: it has
-/// its name, and no parameters.
-fn named(layout: &Layout, ty: EventType, params: &mut Vec<Param<'_>>) -> EventType {
-    if !matches!(layout.target, Target::Generic) || ty.info().kind == Kind::Generic {
-        return ty;
-    }
-    params.resize(2, Param::Unknown);
-    params.push(Param::Bytes(ty.name().as_bytes()));
-    known::SYSCALL
 }
 
 const fn head(raw: &RawEvent<'_>, ty: EventType, is_enter: bool) -> Head {

@@ -1,12 +1,11 @@
 //! The bytes of a parameter to its value.
 
-use super::layouts::{Class, Layout};
-use crate::event::{DataType, EventType, Param};
+use super::layouts::{Class, Layout, Target};
+use crate::event::{DataType, Param};
 
 /// Reads parameters by their classes; surplus ones of a newer writer are left out.
 pub(super) fn read<'a>(
     layout: &Layout,
-    ty: Option<EventType>,
     slices: impl Iterator<Item = &'a [u8]>,
     out: &mut Vec<Param<'a>>,
 ) {
@@ -23,15 +22,16 @@ pub(super) fn read<'a>(
             Class::I8 => Param::Int(i64::from(bytes.first().map_or(0, |byte| byte.cast_signed()))),
             Class::I16 => Param::Int(i64::from(u16_of(bytes).cast_signed())),
             Class::I32 => Param::Int(i64::from(u32_of(bytes).cast_signed())),
-            Class::Dyn => dynamic(ty, index, bytes),
+            Class::Dyn => dynamic(layout.target, index, bytes),
         });
     }
 }
 
 /// A value whose first byte chooses its type.
-fn dynamic(ty: Option<EventType>, index: usize, bytes: &[u8]) -> Param<'_> {
+fn dynamic(target: Target, index: usize, bytes: &[u8]) -> Param<'_> {
     let Some((&choice, value)) = bytes.split_first() else { return Param::Empty };
-    let info = ty.and_then(|ty| ty.info().params.get(index));
+    let Target::Own(ty) = target else { return Param::Unknown };
+    let info = ty.info().params.get(index);
     let Some(&ty) = info.and_then(|info| info.alternatives.get(usize::from(choice))) else {
         return Param::Unknown;
     };
@@ -106,8 +106,8 @@ mod tests {
     fn a_dynamic_value_says_which_type_it_chose() {
         let index = known::GETSOCKOPT.info().param_index("val").unwrap();
         let bytes = [1, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
-        let param = dynamic(Some(known::GETSOCKOPT), index, &bytes);
+        let param = dynamic(Target::Own(known::GETSOCKOPT), index, &bytes);
         assert_eq!(param, Param::Chosen { ty: DataType::Errno, value: (-2_i64).cast_unsigned() });
-        assert_eq!(dynamic(Some(known::GETSOCKOPT), index, &[9, 1]), Param::Unknown);
+        assert_eq!(dynamic(Target::Own(known::GETSOCKOPT), index, &[9, 1]), Param::Unknown);
     }
 }

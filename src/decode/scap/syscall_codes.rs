@@ -4,20 +4,36 @@
 
 use std::sync::LazyLock;
 
-use crate::event::EventType;
+use crate::event::{EventType, Kind};
 
-/// The event type of a system call's code; `None` for codes that stand for none.
-#[must_use]
-pub fn event_type(code: u16) -> Option<EventType> {
-    static TYPES: LazyLock<Vec<Option<EventType>>> =
-        LazyLock::new(|| NAMES.iter().map(|name| EventType::by_name(name)).collect());
-    TYPES.get(usize::from(code)).copied().flatten()
+/// A system call as generic events name it.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// The event type that has nothing but the name; `None`: today the call has an event type
+    /// with parameters, which this isn't.
+    pub generic: Option<EventType>,
+    /// The kernel's name.
+    pub name: &'static str,
 }
 
-/// `evt.type` of each system call; the index is the code.
+/// The system call of a code; `None` for codes that stand for none.
+#[must_use]
+pub fn call(code: u16) -> Option<Call> {
+    static CALLS: LazyLock<Vec<Call>> =
+        LazyLock::new(|| NAMES.iter().map(|name| named(name)).collect());
+    CALLS.get(usize::from(code)).copied().filter(|call| !call.name.is_empty())
+}
+
+/// The system call of that name.
+pub fn named(name: &'static str) -> Call {
+    let ty = EventType::by_name(name).filter(|ty| ty.info().kind == Kind::Generic);
+    Call { generic: ty, name }
+}
+
+/// The kernel's name of each system call; the index is the code.
 #[rustfmt::skip]
 static NAMES: &[&str] = &[
-    "", // 0 unknown
+    "", // unknown
     "restart_syscall",
     "exit",
     "read",
@@ -253,7 +269,7 @@ static NAMES: &[&str] = &[
     "rt_tgsigqueueinfo",
     "perf_event_open",
     "fanotify_init",
-    "prlimit", // 236 prlimit64
+    "prlimit64",
     "clock_adjtime",
     "syncfs",
     "setns",
@@ -289,8 +305,8 @@ static NAMES: &[&str] = &[
     "statfs64",
     "fstatfs64",
     "fstatat64",
-    "sendfile", // 272 sendfile64
-    "getrlimit", // 273 ugetrlimit
+    "sendfile64",
+    "ugetrlimit",
     "bdflush",
     "sigprocmask",
     "ipc",
@@ -298,7 +314,7 @@ static NAMES: &[&str] = &[
     "stat64",
     "lstat64",
     "fstat64",
-    "fcntl", // 281 fcntl64
+    "fcntl64",
     "mmap2",
     "_newselect",
     "sgetmask",
@@ -309,10 +325,10 @@ static NAMES: &[&str] = &[
     "signal",
     "nice",
     "stime",
-    "llseek", // 292 _llseek
+    "_llseek",
     "waitpid",
-    "pread", // 294 pread64
-    "pwrite", // 295 pwrite64
+    "pread64",
+    "pwrite64",
     "arch_prctl",
     "shmat",
     "rt_sigreturn",
@@ -322,15 +338,15 @@ static NAMES: &[&str] = &[
     "process_vm_writev",
     "fork",
     "vfork",
-    "setuid", // 305 setuid32
-    "getuid", // 306 getuid32
-    "setgid", // 307 setgid32
-    "geteuid", // 308 geteuid32
-    "getgid", // 309 getgid32
-    "setresuid", // 310 setresuid32
-    "setresgid", // 311 setresgid32
-    "getresuid", // 312 getresuid32
-    "getresgid", // 313 getresgid32
+    "setuid32",
+    "getuid32",
+    "setgid32",
+    "geteuid32",
+    "getgid32",
+    "setresuid32",
+    "setresgid32",
+    "getresuid32",
+    "getresgid32",
     "finit_module",
     "bpf",
     "seccomp",
@@ -351,7 +367,7 @@ static NAMES: &[&str] = &[
     "io_uring_enter",
     "io_uring_register",
     "mlock2",
-    "getegid", // 334 getegid32
+    "getegid32",
     "fsconfig",
     "fspick",
     "fsmount",
@@ -399,7 +415,7 @@ static NAMES: &[&str] = &[
     "epoll_wait_old",
     "rseq",
     "create_module",
-    "", // 382 na_1
+    "", // na_1
     "sched_getattr",
     "faccessat2",
     "_sysctl",
@@ -413,11 +429,11 @@ static NAMES: &[&str] = &[
     "fanotify_mark",
     "recv",
     "send",
-    "", // 396 sched_process_exit
-    "", // 397 sched_switch
-    "", // 398 page_fault_user
-    "", // 399 page_fault_kernel
-    "", // 400 signal_deliver
+    "", // sched_process_exit
+    "", // sched_switch
+    "", // page_fault_user
+    "", // page_fault_kernel
+    "", // signal_deliver
     "timerfd",
     "s390_pci_mmio_read",
     "sigaction",
@@ -478,9 +494,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_is_an_event_type() {
-        for name in NAMES.iter().filter(|name| !name.is_empty()) {
-            assert!(EventType::by_name(name).is_some(), "{name}");
+    fn every_generic_event_type_has_a_code() {
+        for ty in EventType::all().filter(|ty| ty.info().kind == Kind::Generic) {
+            let is_marker = ty == crate::event::known::SYSCALL;
+            assert!(is_marker || NAMES.contains(&ty.name()), "{}", ty.name());
         }
     }
 }

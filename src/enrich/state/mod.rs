@@ -250,12 +250,18 @@ impl Tracker {
     fn apply(&mut self, world: &mut World, raw: &RawEvent<'_>) -> Turn {
         let mut turn = Turn::default();
         match raw.ty {
-            known::CONTAINER | known::ASYNCEVENT => {
+            known::CONTAINER => {
+                containers::learn(world, raw);
+                turn.has_thread = true;
+                return turn;
+            }
+            known::ASYNCEVENT => {
                 containers::learn(world, raw);
                 return turn;
             }
             known::USERADDED | known::USERDELETED | known::GROUPADDED | known::GROUPDELETED => {
                 accounts::change(world, raw);
+                turn.has_thread = true;
                 return turn;
             }
             known::PROCINFO => {

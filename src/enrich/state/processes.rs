@@ -25,6 +25,7 @@ pub(super) fn add_unknown(world: &mut World, tid: i64) {
     thread.loginuid = Some(u32::MAX);
     thread.tty = Some(0);
     thread.container = InContainer::Host;
+    thread.fdlimit = Some(0);
     thread.unread = 0;
     set_unsaid(&mut thread);
     world.threads.insert(tid, thread);

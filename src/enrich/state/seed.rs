@@ -6,15 +6,10 @@ use std::sync::Arc;
 
 use super::{Tracker, processes, sockets};
 use crate::decode::scap::fds::{ListedFd, ListedKind, mapped};
-use crate::decode::scap::lists::{Account, Interface, Machine, Process};
+use crate::decode::scap::lists::{Account, Interface, Process};
 use crate::event::{Fd, FdKind, InContainer, Protocol, Role, Socket, Thread, User, World};
 
 impl Tracker {
-    /// Learns the machine. Its name is not `evt.hostname`, which Falco leaves empty in replay.
-    pub fn add_machine(&mut self, world: &mut World, machine: &Machine<'_>) {
-        world.host.boot_ts = machine.boot_ts;
-    }
-
     /// Learns an address of the machine.
     pub fn add_interface(&mut self, world: &mut World, interface: Interface) {
         self.interfaces.push((interface.address, interface.netmask));

@@ -87,7 +87,6 @@ pub(super) fn accept(world: &mut World, raw: &RawEvent<'_>, turn: &mut Turn) {
         return;
     }
     turn.fd = raw.result();
-    turn.info = Some(turn.fd);
     let Some(tuple) = raw.bytes(1).and_then(tuple) else { return };
     let (kind, socket, name) = match tuple {
         Tuple::Ip { source, dest } => {

@@ -1,5 +1,8 @@
 //! From the text of a field to its row and resolved argument.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::{Arg, CLASSES, FieldFlags, FieldInfo};
 use crate::event::{DataType, EventType};
 
@@ -62,7 +65,7 @@ fn nonexistent(shown: &str) -> LookupError {
 
 /// The row for `name`, and what is left of it behind a dot.
 fn row_of(name: &str) -> Option<(&'static FieldInfo, Option<&str>)> {
-    if let Some(exact) = rows().find(|row| row.name == name) {
+    if let Some(exact) = BY_NAME.get(name) {
         return Some((exact, None));
     }
     rows()
@@ -71,6 +74,15 @@ fn row_of(name: &str) -> Option<(&'static FieldInfo, Option<&str>)> {
         .max_by_key(|(row, _)| row.name.len())
         .map(|(row, rest)| (row, Some(rest)))
 }
+
+/// The first row of every name; literals of conditions are looked up too, so this is often asked.
+static BY_NAME: LazyLock<HashMap<&'static str, &'static FieldInfo>> = LazyLock::new(|| {
+    let mut by_name = HashMap::new();
+    for row in rows() {
+        by_name.entry(row.name).or_insert(row);
+    }
+    by_name
+});
 
 fn rows() -> impl Iterator<Item = &'static FieldInfo> {
     CLASSES.iter().flat_map(|class| class.fields)

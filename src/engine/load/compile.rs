@@ -1,6 +1,6 @@
 //! Everything collected → rules: lists and macros resolved, conditions typed, outputs parsed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::AppendOutput;
 use super::ExtraField;
@@ -59,6 +59,10 @@ pub(super) struct CompiledRule {
     pub(super) rule: Rule,
     /// The output with everything that is appended to it.
     pub(super) output: String,
+    /// Formats that the configuration adds to the fields, by name.
+    pub(super) formats: Vec<(String, String)>,
+    /// What its condition is warned of, beside what is seen without typing it.
+    warnings: Vec<compile::Warning>,
     /// Its place among the collected rules.
     pub(super) item: usize,
 }
@@ -77,18 +81,21 @@ pub(super) struct CompiledList {
     pub(super) used: bool,
 }
 
-/// Compiles what is collected from files of `bytes` in all.
+/// Compiles what is collected from files of `bytes` in all. `before` is what the files before the
+/// last one gave: what is the same is not compiled again.
 pub(super) fn compile(
     collector: &Collector,
     settings: &Settings,
     bytes: usize,
+    before: Compiled,
     warnings: &mut Vec<Warning>,
 ) -> Read<Compiled> {
     let mut budget = Budget::new(bytes);
     let lists = Lists::compile(&collector.lists, &mut budget);
     let lists = lists.map_err(|_| too_large(collector.lists.all().last().map(|l| &l.place)))?;
-    let mut compiler =
-        Compiler { collector, settings, warnings, lists, macros: Vec::new(), budget };
+    let before = before.rules.into_iter().map(|rule| (rule.rule.name.clone(), rule)).collect();
+    let macros = Vec::new();
+    let mut compiler = Compiler { collector, settings, warnings, lists, macros, budget, before };
     compiler.macros()?;
     let mut rules = Vec::with_capacity(collector.rules.all().len());
     for (item, rule) in collector.rules.all().iter().enumerate() {
@@ -113,6 +120,7 @@ struct Compiler<'a> {
     lists: Lists<'a>,
     macros: Vec<ParsedMacro>,
     budget: Budget,
+    before: HashMap<String, CompiledRule>,
 }
 
 impl<'a> Compiler<'a> {
@@ -193,21 +201,18 @@ impl<'a> Compiler<'a> {
     fn rule(&mut self, item: &'a RuleItem, index: usize) -> Read<Option<CompiledRule>> {
         let condition = exceptions::apply(&item.condition, &item.exceptions)?;
         let output = self.output(item);
-        let template = match Template::parse(&output) {
-            Ok(template) => template,
-            Err(error) => {
-                let message = error.to_string();
-                let place = &item.output_place;
-                if item.skip_if_unknown_filter && is_unknown(&message) {
-                    self.warnings.push(place.warning(WarningCode::UnknownFilter, message));
-                    return Ok(None);
-                }
-                return Err(place.error(ErrorCode::CompileOutput, message));
-            }
+        let before = self.before.remove(&item.name);
+        let template = match &before {
+            Some(before) if before.output == output => before.rule.output.clone(),
+            _ => match self.template(&output, item)? {
+                Some(template) => template,
+                None => return Ok(None),
+            },
         };
         self.deprecated_in_output(&output, item);
-        let extra_fields = self.extra_fields(item)?;
-        let Some((expr, compiled)) = self.condition(item, &condition)? else {
+        let mut formats = Vec::new();
+        let extra_fields = self.extra_fields(item, &mut formats)?;
+        let Some((expr, compiled)) = self.condition(item, &condition, before)? else {
             return Ok(None);
         };
         let rule = Rule {
@@ -225,13 +230,29 @@ impl<'a> Compiler<'a> {
             capture: item.capture,
             capture_duration_ms: item.capture_duration_ms,
         };
-        Ok(Some(CompiledRule { rule, output, item: index }))
+        let warnings = compiled.warnings;
+        Ok(Some(CompiledRule { rule, output, formats, warnings, item: index }))
+    }
+
+    /// Parses the output; nothing if the rule is to be skipped.
+    fn template(&mut self, output: &str, item: &RuleItem) -> Read<Option<Template>> {
+        let message = match Template::parse(output) {
+            Ok(template) => return Ok(Some(template)),
+            Err(error) => error.to_string(),
+        };
+        let place = &item.output_place;
+        if item.skip_if_unknown_filter && is_unknown(&message) {
+            self.warnings.push(place.warning(WarningCode::UnknownFilter, message));
+            return Ok(None);
+        }
+        Err(place.error(ErrorCode::CompileOutput, message))
     }
 
     fn condition(
         &mut self,
         item: &RuleItem,
         condition: &str,
+        before: Option<CompiledRule>,
     ) -> Read<Option<(Expr, compile::Compiled)>> {
         let place = &item.condition_place;
         let expr = self.parse(condition, place)?;
@@ -240,19 +261,14 @@ impl<'a> Compiler<'a> {
             return Err(too_large(Some(&item.place)));
         }
         self.doubtful(&expr, condition, place);
-        let compiled = match compile::compile(&expr) {
-            Ok(compiled) => compiled,
-            Err(error) => {
-                let context = place.in_condition(condition, error.at);
-                let message = error.message;
-                if item.skip_if_unknown_filter && is_unknown(&message) {
-                    let code = WarningCode::UnknownFilter;
-                    self.warnings.push(Warning { code, message, context, deprecated_field: None });
-                    return Ok(None);
-                }
-                let code = ErrorCode::CompileCondition;
-                return Err(Box::new(Error { code, message, context }));
+        let compiled = match before {
+            Some(CompiledRule { rule, warnings, .. }) if rule.expr == expr => {
+                compile::Compiled { condition: rule.condition, events: rule.events, warnings }
             }
+            _ => match self.typed(&expr, condition, item)? {
+                Some(compiled) => compiled,
+                None => return Ok(None),
+            },
         };
         for warning in &compiled.warnings {
             self.warnings.push(Warning {
@@ -266,6 +282,27 @@ impl<'a> Compiler<'a> {
             self.warnings.push(item.place.warning(WarningCode::NoEventType, TOO_MANY_TYPES));
         }
         Ok(Some((expr, compiled)))
+    }
+
+    /// Types the condition; nothing if the rule is to be skipped.
+    fn typed(
+        &mut self,
+        expr: &Expr,
+        condition: &str,
+        item: &RuleItem,
+    ) -> Read<Option<compile::Compiled>> {
+        let error = match compile::compile(expr) {
+            Ok(compiled) => return Ok(Some(compiled)),
+            Err(error) => error,
+        };
+        let context = item.condition_place.in_condition(condition, error.at);
+        let message = error.message;
+        if item.skip_if_unknown_filter && is_unknown(&message) {
+            let code = WarningCode::UnknownFilter;
+            self.warnings.push(Warning { code, message, context, deprecated_field: None });
+            return Ok(None);
+        }
+        Err(Box::new(Error { code: ErrorCode::CompileCondition, message, context }))
     }
 
     /// The output with what the configuration appends.
@@ -298,21 +335,29 @@ impl<'a> Compiler<'a> {
         })
     }
 
-    fn extra_fields(&mut self, item: &RuleItem) -> Read<Vec<(String, Template)>> {
-        let mut formats = BTreeMap::new();
+    /// The fields that the configuration adds; `formats` gets those that are texts.
+    fn extra_fields(
+        &mut self,
+        item: &RuleItem,
+        formats: &mut Vec<(String, String)>,
+    ) -> Read<Vec<(String, Template)>> {
+        let mut added = BTreeMap::new();
         for field in self.appended(item).flat_map(|entry| &entry.extra_fields) {
             match field {
-                ExtraField::Field(name) => formats.insert(name, format!("%{name}")),
-                ExtraField::Format { key, format } => formats.insert(key, format.clone()),
+                ExtraField::Field(name) => added.insert(name, (format!("%{name}"), false)),
+                ExtraField::Format { key, format } => added.insert(key, (format.clone(), true)),
             };
         }
-        let mut fields = Vec::with_capacity(formats.len());
-        for (name, format) in formats {
+        let mut fields = Vec::with_capacity(added.len());
+        for (name, (format, is_text)) in added {
             let template = Template::parse(&format).map_err(|error| {
                 item.output_place.error(ErrorCode::CompileOutput, error.to_string())
             })?;
             self.deprecated_in_output(&format, item);
             fields.push((name.clone(), template));
+            if is_text {
+                formats.push((name.clone(), format));
+            }
         }
         Ok(fields)
     }

@@ -15,11 +15,21 @@ pub(super) struct Collected {
     collector: Collector,
     macros: Vec<CompiledMacro>,
     lists: Vec<CompiledList>,
-    /// Of every loaded rule in the order of definition: its place among the collected ones, and
-    /// its output with what the configuration appends.
-    outputs: Vec<(usize, String)>,
+    /// Of every loaded rule in the order of definition.
+    outputs: Vec<Output>,
     /// Rules of too low a priority.
     pub(super) below: Vec<Rule>,
+}
+
+/// What is kept of a rule.
+#[derive(Debug)]
+struct Output {
+    /// Its place among the collected rules.
+    item: usize,
+    /// Its output with what the configuration appends.
+    text: String,
+    /// Fields that the configuration adds as texts.
+    formats: Vec<(String, String)>,
 }
 
 impl Collected {
@@ -27,7 +37,8 @@ impl Collected {
         let Compiled { rules, macros, lists } = compiled;
         let mut outputs = Vec::with_capacity(rules.len());
         let keep = |rule: super::compile::CompiledRule| {
-            outputs.push((rule.item, rule.output));
+            let super::compile::CompiledRule { item, output: text, formats, .. } = rule;
+            outputs.push(Output { item, text, formats });
             rule.rule
         };
         let rules = rules.into_iter().map(keep).collect();
@@ -63,6 +74,8 @@ pub struct DescribedRule<'a> {
     pub output: &'a str,
     /// The output with what the configuration appends too.
     pub output_compiled: &'a str,
+    /// Fields that the configuration adds as texts: name and format.
+    pub extra_formats: &'a [(String, String)],
     /// Names of its exceptions.
     pub exception_names: Vec<&'a str>,
     /// Fields of its exceptions, as far as they have values.
@@ -105,8 +118,8 @@ impl Loaded {
         let collector = &kept.collector;
         let all = self.rules.iter().chain(&kept.below);
         let by_name: HashMap<&str, &Rule> = all.map(|rule| (rule.name.as_str(), rule)).collect();
-        let rules = kept.outputs.iter().filter_map(|(item, output)| {
-            let item = collector.rules.all().get(*item)?;
+        let rules = kept.outputs.iter().filter_map(|output| {
+            let item = collector.rules.all().get(output.item)?;
             Some(rule(by_name.get(item.name.as_str())?, item, output))
         });
         let macros = kept.macros.iter().zip(collector.macros.all());
@@ -133,7 +146,7 @@ impl Loaded {
     }
 }
 
-fn rule<'a>(rule: &'a Rule, item: &'a RuleItem, output: &'a str) -> DescribedRule<'a> {
+fn rule<'a>(rule: &'a Rule, item: &'a RuleItem, output: &'a Output) -> DescribedRule<'a> {
     let exceptions = item.exceptions.iter();
     let used = exceptions.clone().filter(|exception| !exception.values.is_empty());
     DescribedRule {
@@ -141,7 +154,8 @@ fn rule<'a>(rule: &'a Rule, item: &'a RuleItem, output: &'a str) -> DescribedRul
         enabled: item.enabled,
         condition: &item.condition,
         output: &item.output,
-        output_compiled: output,
+        output_compiled: &output.text,
+        extra_formats: &output.formats,
         exception_names: exceptions.clone().map(|exception| exception.name.as_str()).collect(),
         exception_fields: used.flat_map(|exception: &Exception| exception.fields.texts()).collect(),
         exception_operators: exceptions.flat_map(|e| Entry::texts(&e.comps)).collect(),

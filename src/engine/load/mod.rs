@@ -167,7 +167,6 @@ impl Loader {
     /// used; further files can still be added, to see what is wrong with them.
     pub fn add(&mut self, name: &str, text: &[u8]) -> FileResult {
         self.bytes += text.len();
-        self.compiled = Compiled::default();
         let text = String::from_utf8_lossy(text);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
         let file = Arc::new(File { name: name.into(), text });
@@ -201,7 +200,9 @@ impl Loader {
         let (settings, collector) = (&self.settings, &mut self.collector);
         let mut reader = Reader { settings, collector, warnings };
         documents.iter().try_for_each(|document| reader.document(document, file))?;
-        self.compiled = compile::compile(&self.collector, &self.settings, self.bytes, warnings)?;
+        let before = std::mem::take(&mut self.compiled);
+        self.compiled =
+            compile::compile(&self.collector, &self.settings, self.bytes, before, warnings)?;
         Ok(())
     }
 

@@ -125,6 +125,13 @@ fn dispatch(args: &[OsString]) -> Result<(), Failure> {
         write!(out, "{}", flags::usage())?;
         return Ok(());
     }
+    if options.has("config-schema") {
+        write!(out, "{:#}", crate::config::keys::json_schema())?;
+        return Ok(());
+    }
+    if options.has("rule-schema") {
+        return Err(Failure::new("--rule-schema is not available in this version"));
+    }
     if options.has("i") {
         return Ok(list::ignored(&mut out)?);
     }

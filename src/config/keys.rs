@@ -3,6 +3,8 @@
 //! The schema line at start compares files with these rows; a test compares them with the shipped
 //! file. What a value means is decided in [`Config::read`](super::Config::read).
 
+use serde_json::json;
+
 use super::value::Value;
 
 /// What a key's value has to be.
@@ -142,6 +144,45 @@ pub fn schema_status(name: &str, tree: &Value) -> String {
     }
 }
 
+/// The rows as a JSON schema (draft-06), closed at each level, as `--config-schema` prints it.
+#[must_use]
+pub fn json_schema() -> serde_json::Value {
+    let mut schema = object("", |key| {
+        json!({ "type": match key {
+            Bool => "boolean",
+            Integer => "integer",
+            Number => "number",
+            Text => "string",
+            List => "array",
+            FreeMap => "object",
+        } })
+    });
+    if let Some(members) = schema.as_object_mut() {
+        members.insert("$schema".to_owned(), json!("http://json-schema.org/draft-06/schema#"));
+        members.insert("title".to_owned(), json!("eyas configuration"));
+    }
+    schema
+}
+
+/// The object of the keys below `prefix`.
+fn object(prefix: &str, leaf: fn(Kind) -> serde_json::Value) -> serde_json::Value {
+    let mut properties = serde_json::Map::new();
+    for (key, kind) in KEYS {
+        let Some(rest) = key.strip_prefix(prefix) else { continue };
+        match rest.split_once('.') {
+            None => {
+                properties.insert(rest.to_owned(), leaf(*kind));
+            }
+            Some((name, _)) if !properties.contains_key(name) => {
+                let below = object(&format!("{prefix}{name}."), leaf);
+                properties.insert(name.to_owned(), below);
+            }
+            Some(_) => {}
+        }
+    }
+    json!({ "type": "object", "additionalProperties": false, "properties": properties })
+}
+
 /// The first thing in which a tree differs from the rows.
 fn fault(node: &Value, path: &str) -> Option<String> {
     if let Some((_, kind)) = KEYS.iter().find(|(key, _)| *key == path) {
@@ -218,6 +259,18 @@ mod tests {
             });
             assert!(there || commented, "{key} is not in config/eyas.yaml");
         }
+    }
+
+    #[test]
+    fn the_json_schema_has_every_row_and_nothing_else() {
+        let schema = json_schema();
+        let at = |path: &str| schema.pointer(path).cloned().unwrap_or_default();
+        assert_eq!(at("/properties/json_output/type"), "boolean");
+        assert_eq!(
+            at("/properties/engine/properties/kmod/properties/buf_size_preset/type"),
+            "integer"
+        );
+        assert_eq!(at("/properties/engine/additionalProperties"), false);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod keys;
 pub mod load;
 pub mod overrides;
 mod read;
+mod refuse;
 pub mod value;
 
 use std::path::PathBuf;

@@ -1,9 +1,9 @@
 //! From the merged tree to [`Config`]: defaults, conversions, and the values with which Falco
 //! doesn't start.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
+use super::refuse::{refuse_bad_metrics, refuse_bad_values};
 use super::value::Value;
 use super::{AppendOutput, Config, DropAction, Drops, Engine, Error, JsonProperties, Selection};
 
@@ -16,9 +16,9 @@ const LOG_LEVELS: [&str; 8] =
     ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
 
 /// Reads keys of one tree.
-struct Keys<'a> {
+pub(super) struct Keys<'a> {
     tree: &'a Value,
-    file: &'a str,
+    pub(super) file: &'a str,
 }
 
 impl<'a> Keys<'a> {
@@ -41,15 +41,15 @@ impl<'a> Keys<'a> {
         Ok(node)
     }
 
-    fn truth(&self, key: &str, default: bool) -> Result<bool, Error> {
+    pub(super) fn truth(&self, key: &str, default: bool) -> Result<bool, Error> {
         Ok(self.at(key)?.truth().unwrap_or(default))
     }
 
-    fn number<T: std::str::FromStr>(&self, key: &str, default: T) -> Result<T, Error> {
+    pub(super) fn number<T: std::str::FromStr>(&self, key: &str, default: T) -> Result<T, Error> {
         Ok(self.at(key)?.number().unwrap_or(default))
     }
 
-    fn text(&self, key: &str, default: &'a str) -> Result<&'a str, Error> {
+    pub(super) fn text(&self, key: &str, default: &'a str) -> Result<&'a str, Error> {
         Ok(self.at(key)?.text().unwrap_or(default))
     }
 
@@ -57,7 +57,7 @@ impl<'a> Keys<'a> {
         Ok(self.at(key)?.items().iter().filter_map(Value::text).map(str::to_owned).collect())
     }
 
-    fn refuse(&self, reason: impl std::fmt::Display) -> Error {
+    pub(super) fn refuse(&self, reason: impl std::fmt::Display) -> Error {
         Error::new(format!("Error reading config file ({}): {reason}", self.file))
     }
 }
@@ -72,6 +72,7 @@ impl Config {
         let keys = Keys { tree, file };
         let mut notes = Vec::new();
         refuse_bad_values(&keys)?;
+        refuse_bad_metrics(&keys)?;
         note_what_has_no_effect(&keys, &mut notes)?;
         let properties = JsonProperties {
             output: keys.truth("json_include_output_property", true)?,
@@ -274,40 +275,6 @@ fn drops(keys: &Keys<'_>) -> Result<Drops, Error> {
     })
 }
 
-/// Values of keys without effect here with which Falco doesn't start either.
-fn refuse_bad_values(keys: &Keys<'_>) -> Result<(), Error> {
-    let address = keys.text("webserver.listen_address", "0.0.0.0")?;
-    if address.parse::<IpAddr>().is_err() {
-        return Err(keys.refuse(format_args!(
-            "webserver listen address \"{address}\" is not a valid IP address"
-        )));
-    }
-    if keys.number("syscall_event_timeouts.max_consecutives", 1000_i64)? <= 0 {
-        return Err(Error::new(format!(
-            "Error reading config file({}): the maximum consecutive timeouts without an event \
-             must be an unsigned integer > 0",
-            keys.file
-        )));
-    }
-    let mode = keys.text("capture.mode", "rules")?;
-    if !matches!(mode, "rules" | "all_rules") {
-        return Err(keys.refuse(format_args!("capture.mode '{mode}' is not a valid mode.")));
-    }
-    let needed = [
-        ("file_output", "filename", "filename"),
-        ("program_output", "program", "program"),
-        ("http_output", "url", "url"),
-    ];
-    for (section, key, what) in needed {
-        if keys.truth(&format!("{section}.enabled"), false)?
-            && keys.text(&format!("{section}.{key}"), "")?.is_empty()
-        {
-            return Err(keys.refuse(format_args!("{section} is enabled but no {what} is given")));
-        }
-    }
-    Ok(())
-}
-
 /// Notes for the features that are switched on in a file and don't exist here.
 fn note_what_has_no_effect(keys: &Keys<'_>, notes: &mut Vec<String>) -> Result<(), Error> {
     for (key, what) in [
@@ -413,6 +380,19 @@ mod tests {
         scalar_for_a_map,
         "falco_libs: 512",
         "operator[] call on a scalar (key: \"thread_table_size\")"
+    );
+
+    refused!(
+        metrics_interval_without_unit,
+        "metrics: {enabled: true}",
+        "Metrics interval was passed as numeric value without Prometheus time unit. Please \
+         specify a time unit"
+    );
+    refused!(
+        metrics_without_output,
+        "metrics: {enabled: true, interval: 1h}",
+        "Metrics are enabled with no output configured. Please enable at least one output channel \
+         ('metrics.output_rule', 'metrics.output_file' or 'webserver.prometheus_metrics_enabled')"
     );
 
     #[test]

@@ -321,12 +321,10 @@ fn types<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
         return Some(Value::List(event.arena.alloc_slice_copy(&[text(fd)])));
     }
     let mut found = bumpalo::collections::Vec::new_in(event.arena);
-    let mut numbers = bumpalo::collections::Vec::from_iter_in(table.keys(), event.arena);
-    numbers.sort_unstable_by(|a, b| b.cmp(a));
-    for fd in numbers.iter().filter_map(|num| table.get(num)) {
+    table.for_each_in_falcos_order(|_, fd| {
         if !found.contains(&text(fd)) {
             found.push(text(fd));
         }
-    }
+    });
     (!found.is_empty()).then(|| Value::List(found.into_bump_slice()))
 }

@@ -307,6 +307,28 @@ fn a_thread_that_execs_becomes_the_process() {
 }
 
 #[test]
+fn the_main_threads_end_before_an_exec_by_another_is_not_the_processs() {
+    let proc = FakeProc::new();
+    proc.put(&FakeProcess { threads: 2, ..shell(50, 1) });
+    let mut bench = Bench::with(proc, &["proc.name", "proc.pname"]);
+    assert_eq!(bench.exit(50, 0), ["procexit bash init"]);
+    assert!(!bench.enricher.world().thread(50).unwrap().is_dead);
+    bench.proc.put(&cat(50, 1));
+    assert_eq!(bench.process(50, ProcessChange::Exec), ["execve cat init"]);
+}
+
+#[test]
+fn a_process_ends_with_its_last_thread() {
+    let proc = FakeProc::new();
+    proc.put(&FakeProcess { threads: 2, ..shell(50, 1) });
+    let mut bench = Bench::with(proc, &["proc.name"]);
+    bench.exit(50, 0);
+    let end = ProcessChange::Exit { wait_status: 0, signal: 17, parent: None };
+    assert!(bench.processes(&[(60, 50, end)]).is_empty());
+    assert!(bench.enricher.world().thread(50).unwrap().is_dead);
+}
+
+#[test]
 fn an_exit_tells_status_signal_and_core() {
     let proc = FakeProc::new();
     proc.put(&shell(50, 1));

@@ -24,7 +24,8 @@ pub struct Exe {
     ctime_ns: u64,
     mtime_ns: u64,
     is_writable: Option<bool>,
-    has_no_name: Option<bool>,
+    /// It was unlinked.
+    pub has_no_name: Option<bool>,
 }
 
 impl Exe {

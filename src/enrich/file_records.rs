@@ -23,6 +23,7 @@ use crate::event::EventFd;
 use crate::event::Fd;
 use crate::event::FdKind;
 use crate::event::FdNumber;
+use crate::event::InContainer;
 use crate::event::Param;
 use crate::event::Thread;
 use crate::event::known;
@@ -128,12 +129,15 @@ impl LiveEnricher {
         }
     }
 
-    /// Working directory and root may have been changed since the exec: no record tells that.
+    /// Working directory and root may have been changed since the exec: no record tells that. A
+    /// container that wasn't found may be by now.
     fn refresh_directories(&mut self, pid: i32, process: &ProcessDir) {
-        if let Some(thread) = self.world.threads.get_mut(&i64::from(pid)) {
-            self.looker.look_at_directories(process, thread);
+        let Some(thread) = self.world.threads.get_mut(&i64::from(pid)) else { return };
+        self.looker.look_at_directories(process, thread);
+        if matches!(&thread.container, InContainer::Id(id) if !self.world.containers.contains_key(id))
+        {
+            self.complete(i64::from(pid), None);
         }
-        self.complete(i64::from(pid), None);
     }
 
     /// Whether an open of which there is no descriptor was execve's own.

@@ -19,7 +19,10 @@ use super::cgroup::named_in;
 use super::container::Containers;
 use super::fds::Finder;
 use super::file_records::Paths;
+use super::layers::Layer;
+use super::layers::Layers;
 use super::look::Looker;
+use super::look::Seen;
 use super::open_mode::PendingOpens;
 use super::process::ProcessTable;
 use super::process_records::HeldIds;
@@ -40,6 +43,7 @@ use crate::event::EventType;
 use crate::event::InContainer;
 use crate::event::Param;
 use crate::event::Thread;
+use crate::event::Unread;
 use crate::event::World;
 use crate::procfs::Proc;
 use crate::procfs::ProcessDir;
@@ -80,8 +84,11 @@ pub struct LiveEnricher {
     pub(super) finder: Finder,
     pub(super) containers: Containers,
     pub(super) users: Users,
+    pub(super) layers: Layers,
     pub(super) opens: PendingOpens,
     pub(super) held_ids: HeldIds,
+    /// Processes whose main thread has ended before others.
+    pub(super) headless: FxHashSet<i64>,
     pub(super) needs: Needs,
     pub(super) settings: Settings,
     pub(super) out: Out,
@@ -109,9 +116,11 @@ impl LiveEnricher {
                 settings.docker_root.clone(),
                 settings.containerd_state.clone(),
             ),
+            layers: Layers::default(),
             users: Users::new(&settings.host_root),
             opens: PendingOpens::new(settings.max_pending_opens),
             held_ids: HeldIds::default(),
+            headless: FxHashSet::default(),
             needs: Needs::default(),
             out: Out::default(),
             paths: Paths::default(),
@@ -183,6 +192,7 @@ impl LiveEnricher {
         for &pid in &pids {
             self.reread(pid);
         }
+        self.headless.clear();
         let alive: FxHashSet<i64> = pids.into_iter().map(i64::from).collect();
         let gone: Vec<i64> = self
             .world
@@ -222,6 +232,7 @@ impl LiveEnricher {
             if let Ok(seen) = self.looker.look(&process, start, thread) {
                 self.table.reparent(&mut self.world, key, seen.ppid);
                 self.table.changed(&mut self.world, key);
+                self.find_layer(key, &process, &seen);
                 self.complete(key, Some(&process));
                 return;
             }
@@ -238,6 +249,7 @@ impl LiveEnricher {
         thread.ptid = seen.ppid;
         thread.clone_ts = self.start_ts(seen.start_ticks);
         self.table.insert(&mut self.world, thread);
+        self.find_layer(key, process, &seen);
         self.complete(key, Some(process));
         true
     }
@@ -270,6 +282,21 @@ impl LiveEnricher {
             }
             pid = self.world.thread(pid).map_or(0, |thread| thread.ptid);
         }
+    }
+
+    /// Finds in which layer of an overlay the executable lies that was looked at.
+    pub(super) fn find_layer(&mut self, pid: i64, process: &ProcessDir, seen: &Seen) {
+        let Some(thread) = self.world.threads.get_mut(&pid) else { return };
+        if !thread.has_read(Unread::EXEPATH) {
+            return;
+        }
+        let layer = match (seen.exe.has_no_name, thread.is_exe_from_memfd) {
+            (_, Some(true)) => Some(Layer::None),
+            (Some(false), _) => self.layers.layer_of(process, &thread.exepath, self.out.now_ns),
+            _ => None,
+        };
+        thread.is_exe_upper_layer = layer.map(|layer| layer == Layer::Upper);
+        thread.is_exe_lower_layer = layer.map(|layer| layer == Layer::Lower);
     }
 
     /// Finds what hangs on a process that was read: its container, users, namespace.

@@ -105,6 +105,8 @@ impl Looker {
         let inherited = thread.clone();
         let (mut seen, is_exiting) = self.look_at_stat(process, expected_start, thread)?;
         thread.unread = 0;
+        thread.is_exe_upper_layer = None;
+        thread.is_exe_lower_layer = None;
         let exe = self.look_at_exe_path(process, thread);
         let args = self.look_at_command_line(process, thread);
         let env = self.look_at_environment(process, thread);
@@ -112,6 +114,11 @@ impl Looker {
         let cgroups = self.look_at_cgroups(process, thread);
         seen.exe = self.look_at_status(process, thread);
         self.look_at_the_rest(process, thread);
+
+        let seen_from_root = below_root(&thread.exepath, &thread.root);
+        if seen_from_root.len() != thread.exepath.len() {
+            thread.exepath = Bytes::from(seen_from_root);
+        }
 
         // The second reading: what came after the end of the process or of the image is void.
         let after = self.reread(process);
@@ -170,6 +177,12 @@ impl Looker {
     pub fn parent_of(&mut self, process: &ProcessDir) -> Option<i64> {
         process.read_piece(c"stat", PIECE, &mut self.text).ok()?;
         Some(Stat::parse(&self.text)?.ppid)
+    }
+
+    /// How many threads a process has, an ended main thread included; `None` if it is gone.
+    pub fn threads_of(&mut self, process: &ProcessDir) -> Option<u64> {
+        process.read_piece(c"stat", PIECE, &mut self.text).ok()?;
+        Some(Stat::parse(&self.text)?.num_threads)
     }
 
     /// The container that the process's cgroups name.

@@ -7,6 +7,7 @@ pub mod container;
 pub mod exe;
 pub mod fds;
 mod file_records;
+pub mod layers;
 pub mod live;
 pub mod look;
 pub mod open_mode;

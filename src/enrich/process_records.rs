@@ -135,6 +135,7 @@ impl LiveEnricher {
         }
         thread.exec_ts = record.wall_ns;
         thread.nthreads = 1;
+        self.headless.remove(&pid);
         match seen {
             Some(seen) => {
                 let (start_ts, has_parent) =
@@ -149,6 +150,9 @@ impl LiveEnricher {
                     self.know(i32::try_from(seen.ppid).unwrap_or(0));
                 }
                 self.table.changed(&mut self.world, pid);
+                if let Some(process) = &process {
+                    self.find_layer(pid, process, &seen);
+                }
                 self.drop_ids_of_exec(record, seen.exe.set_uid, seen.exe.set_gid);
                 self.forget_exec_opens(record.pid, seen.exe.id);
             }
@@ -165,12 +169,11 @@ impl LiveEnricher {
     fn exit(&mut self, record: &ProcessRecord, wait_status: u32, sink: &mut EventSink<'_>) {
         let pid = i64::from(record.pid);
         if record.tid != record.pid {
-            if let Some(thread) = self.world.threads.get_mut(&pid) {
-                thread.nthreads = thread.nthreads.saturating_sub(1).max(1);
-            }
+            self.thread_ended(pid);
             return;
         }
-        let reaper = self.reparent_children(pid);
+        let others = self.live_threads(record.pid);
+        let reaper = if others == 0 { self.reparent_children(pid) } else { None };
         if self.needs.wants(known::PROCEXIT) {
             let signal = wait_status & 0x7f;
             let core = u64::from(wait_status & 0x80 != 0);
@@ -183,6 +186,39 @@ impl LiveEnricher {
             ];
             self.tell_with(record, known::PROCEXIT, &params, sink);
         }
+        if others == 0 {
+            self.ended(pid);
+        } else if let Some(thread) = self.world.threads.get_mut(&pid) {
+            thread.nthreads = others;
+            self.headless.insert(pid);
+        }
+    }
+
+    /// Threads of a process that live on without its main thread: another may be about to exec,
+    /// or the main one has just called pthread_exit(3).
+    fn live_threads(&mut self, pid: i32) -> u64 {
+        if self.world.thread(i64::from(pid)).is_none_or(|thread| thread.nthreads <= 1) {
+            return 0;
+        }
+        let process = self.proc.process(pid).ok();
+        let threads = process.and_then(|process| self.looker.threads_of(&process));
+        // The ended main thread still counts.
+        threads.map_or(0, |threads| threads.saturating_sub(1))
+    }
+
+    fn thread_ended(&mut self, pid: i64) {
+        let Some(thread) = self.world.threads.get_mut(&pid) else { return };
+        thread.nthreads = thread.nthreads.saturating_sub(1);
+        if !self.headless.contains(&pid) {
+            thread.nthreads = thread.nthreads.max(1);
+        } else if thread.nthreads == 0 {
+            self.reparent_children(pid);
+            self.ended(pid);
+        }
+    }
+
+    fn ended(&mut self, pid: i64) {
+        self.headless.remove(&pid);
         self.table.died(&mut self.world, pid, self.out.now_ns);
     }
 

@@ -49,6 +49,7 @@ pub struct FakeProcess<'a> {
     pub loginuid: u32,
     pub is_exiting: bool,
     pub pid_ns: &'a str,
+    pub threads: u32,
 }
 
 impl Default for FakeProcess<'_> {
@@ -71,6 +72,7 @@ impl Default for FakeProcess<'_> {
             loginuid: u32::MAX,
             is_exiting: false,
             pid_ns: "pid:[1]",
+            threads: 1,
         }
     }
 }
@@ -127,7 +129,8 @@ impl FakeProc {
         let state = if process.is_exiting { 'Z' } else { 'S' };
         let image = if process.is_exiting { 0 } else { process.image };
         let mut stat = format!("{pid} ({}) {state} {} {pid} {pid}", process.comm, process.ppid);
-        write!(stat, " {} -1 {flags} 5 0 6 0 0 0 0 0 20 0 1 0", process.tty).unwrap();
+        let (tty, threads) = (process.tty, process.threads);
+        write!(stat, " {tty} -1 {flags} 5 0 6 0 0 0 0 0 20 0 {threads} 0").unwrap();
         write!(stat, " {} 0 0 0 0 0 {image}", process.start_ticks).unwrap();
         write!(stat, "{} {image} 0 0 0 0\n", " 0".repeat(19)).unwrap();
         let status = format!(

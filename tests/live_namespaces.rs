@@ -377,7 +377,10 @@ fn the_files_of_a_containers_first_program_are_told_too() {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        let seen = watch.during(program, &container.name);
+        let mut seen = watch.during(program, &container.name);
+        // If we got no turn between the container's pivot_root and its end, its mounts' places
+        // are not known, and no path is told.
+        seen.retain(|seen| !seen.path.is_empty());
         assert!(seen.len() <= 1, "told twice: {seen:?}");
         assert!(seen.iter().all(|seen| seen.path == path), "{seen:?}");
         told += seen.len();

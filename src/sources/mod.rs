@@ -23,7 +23,7 @@ pub use fanotify::FileWatch;
 pub use fanotify::Wanted;
 pub use proc_connector::ProcConnector;
 
-/// The least time between two looks at the mounts of one namespace that an event causes.
+/// The least time between two looks in vain at the mounts of one namespace that events cause.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A kernel interface that is drained when its descriptor is readable.

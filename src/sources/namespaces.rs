@@ -40,8 +40,14 @@ const MAX_NAMESPACES: usize = 4096;
 /// A container's mounts are all there when the runtime starts its next step, before its program.
 const NEWBORN: Duration = Duration::from_secs(3);
 
+/// The least time between two looks at a newborn one; a look takes about 30 µs.
+const NEWBORN_INTERVAL: Duration = Duration::from_millis(2);
+
 /// How long a namespace is young: its mounts are looked at with each program and each tick.
 const YOUNG: Duration = Duration::from_secs(10);
+
+/// How long one is kept in mind in which nobody lives: events of its files may still wait.
+const KEEP_DEAD: Duration = Duration::from_secs(2);
 
 /// How often the mounts of an old one are looked at.
 const OLD_INTERVAL: Duration = Duration::from_secs(10);
@@ -65,6 +71,10 @@ struct Namespace {
     pid: i32,
     found_at: Duration,
     looked_at: Duration,
+    /// When it was noticed that nobody lives in it.
+    dead_since: Option<Duration>,
+    /// When an event had it looked at, and nothing had changed.
+    in_vain_at: Duration,
     /// Hash of its mountinfo.
     text: u64,
     table: Table,
@@ -101,7 +111,8 @@ impl Namespaces {
         self.known.get(self.by_mount.get(&id)?)?.table.get(&id)
     }
 
-    /// Looks again at the namespace of a mount, but not at once again; whether it did.
+    /// Looks again at the namespace of a mount, unless that was in vain just before; whether it
+    /// did.
     pub(super) fn look_again(
         &mut self,
         mount: u64,
@@ -110,10 +121,19 @@ impl Namespaces {
     ) -> bool {
         let Some(id) = self.by_mount.get(&mount).copied() else { return false };
         let Some(namespace) = self.known.get(&id) else { return false };
-        let pid = namespace.pid;
-        now.saturating_sub(namespace.looked_at) >= super::LOOK_INTERVAL
-            && namespace_of(pid) == Some(id)
-            && self.look(id, pid, now, Again::IfChanged, mark).is_some()
+        let (pid, text) = (namespace.pid, namespace.text);
+        if now.saturating_sub(namespace.in_vain_at) < super::LOOK_INTERVAL {
+            return false;
+        }
+        let pid = self.living(id, pid, now);
+        let has_looked =
+            pid.is_some_and(|pid| self.look(id, pid, now, Again::IfChanged, mark).is_some());
+        if let Some(namespace) = self.known.get_mut(&id)
+            && namespace.text == text
+        {
+            namespace.in_vain_at = now;
+        }
+        has_looked
     }
 
     /// Looks at the namespaces of all processes.
@@ -163,13 +183,13 @@ impl Namespaces {
         }
         let is_due = |namespace: &Namespace| {
             now.saturating_sub(namespace.found_at) <= NEWBORN
-                && now.saturating_sub(namespace.looked_at) >= super::LOOK_INTERVAL
+                && now.saturating_sub(namespace.looked_at) >= NEWBORN_INTERVAL
         };
         let due = self.known.iter().filter(|(_, namespace)| is_due(namespace));
         let due: Vec<_> = due.map(|(id, namespace)| (*id, namespace.pid)).collect();
         let mut sum = None;
         for (id, pid) in due {
-            if namespace_of(pid) == Some(id)
+            if let Some(pid) = self.living(id, pid, now)
                 && let Some(change) = self.look(id, pid, now, Again::IfChanged, &mut mark)
             {
                 sum = Some(change.and(sum.unwrap_or_default()));
@@ -188,11 +208,11 @@ impl Namespaces {
         if self.known.is_empty() {
             return sum;
         }
-        self.replace_dead();
+        self.replace_dead(now);
         let due: Vec<_> = self
             .known
             .iter()
-            .filter(|(_, namespace)| namespace.is_due(now))
+            .filter(|(_, namespace)| namespace.dead_since.is_none() && namespace.is_due(now))
             .map(|(id, namespace)| (*id, namespace.pid))
             .collect();
         for (id, pid) in due {
@@ -201,15 +221,23 @@ impl Namespaces {
         sum
     }
 
-    /// Finds another process for each namespace whose one is gone, and forgets those without any.
-    fn replace_dead(&mut self) {
+    /// A process that lives in namespace `id`: `pid` or, if that has left it, another.
+    fn living(&mut self, id: u64, pid: i32, now: Duration) -> Option<i32> {
+        if namespace_of(pid) == Some(id) {
+            return Some(pid);
+        }
+        if self.known.get(&id)?.dead_since.is_none() {
+            self.replace_dead(now);
+        }
+        self.known.get(&id).filter(|namespace| namespace.dead_since.is_none()).map(|it| it.pid)
+    }
+
+    /// Finds another process for each namespace whose one is gone, and after a while forgets those
+    /// without any.
+    fn replace_dead(&mut self, now: Duration) {
         let is_dead = |id: &u64, namespace: &Namespace| namespace_of(namespace.pid) != Some(*id);
-        let mut dead: Vec<_> = self
-            .known
-            .iter()
-            .filter(|(id, namespace)| is_dead(id, namespace))
-            .map(|(id, _)| *id)
-            .collect();
+        let dead = self.known.iter().filter(|(id, namespace)| is_dead(id, namespace));
+        let mut dead: Vec<_> = dead.map(|(id, _)| *id).collect();
         if dead.is_empty() {
             return;
         }
@@ -219,15 +247,27 @@ impl Namespaces {
             };
             if let Some(namespace) = self.known.get_mut(&dead.swap_remove(place)) {
                 namespace.pid = pid;
+                namespace.dead_since = None;
             }
         }
-        for id in &dead {
-            self.known.remove(id);
+        for id in dead {
+            let Some(namespace) = self.known.get_mut(&id) else { continue };
+            let since = *namespace.dead_since.get_or_insert(now);
+            if now.saturating_sub(since) >= KEEP_DEAD {
+                self.forget(id);
+            }
         }
-        self.by_mount.retain(|_, id| !dead.contains(id));
+    }
+
+    fn forget(&mut self, id: u64) {
+        self.known.remove(&id);
+        self.by_mount.retain(|_, namespace| *namespace != id);
     }
 
     /// Reads the mounts that `pid` sees, and marks them.
+    ///
+    /// The inode of a namespace that is gone is soon that of another: one whose process is gone
+    /// is taken for newborn.
     fn look(
         &mut self,
         id: u64,
@@ -245,17 +285,18 @@ impl Namespaces {
             mark(&root.join(inside))
         };
         if !self.known.contains_key(&id) {
-            self.last_birth = now;
             self.make_room();
         }
-        let namespace = self.known.entry(id).or_insert_with(|| Namespace {
-            pid,
-            found_at: now,
-            looked_at: now,
-            text: 0,
-            table: Table::new(),
-        });
+        let namespace = self.known.entry(id).or_insert_with(|| Namespace::unknown(pid));
+        let is_another = namespace.text == 0
+            || namespace.dead_since.is_some()
+            || (namespace.pid != pid && namespace_of(namespace.pid) != Some(id));
+        if is_another {
+            namespace.found_at = now;
+            self.last_birth = now;
+        }
         namespace.pid = pid;
+        namespace.dead_since = None;
         namespace.looked_at = now;
         let text = FxBuildHasher.hash_one(&self.text);
         if again == Again::IfChanged && namespace.text == text {
@@ -276,13 +317,25 @@ impl Namespaces {
         }
         let oldest = self.known.iter().min_by_key(|(_, namespace)| namespace.looked_at);
         if let Some(id) = oldest.map(|(id, _)| *id) {
-            self.known.remove(&id);
-            self.by_mount.retain(|_, namespace| *namespace != id);
+            self.forget(id);
         }
     }
 }
 
 impl Namespace {
+    /// One that was not looked at yet.
+    const fn unknown(pid: i32) -> Self {
+        Self {
+            pid,
+            found_at: Duration::ZERO,
+            looked_at: Duration::ZERO,
+            dead_since: None,
+            in_vain_at: Duration::ZERO,
+            text: 0,
+            table: Table::new(),
+        }
+    }
+
     fn is_due(&self, now: Duration) -> bool {
         let is_young = now.saturating_sub(self.found_at) <= YOUNG;
         is_young || now.saturating_sub(self.looked_at) >= OLD_INTERVAL
@@ -339,6 +392,8 @@ mod tests {
         namespaces.known.insert(1, namespace);
         namespaces.by_mount.values_mut().for_each(|id| *id = 1);
         namespaces.tick(Duration::from_secs(1), |_| panic!("nothing to mark"));
+        assert!(namespaces.mount(mount).is_some(), "events of its files may still wait");
+        namespaces.tick(Duration::from_secs(9), |_| panic!("nothing to mark"));
         assert_eq!(namespaces.len(), 0);
         assert!(namespaces.mount(mount).is_none());
     }

@@ -6,6 +6,8 @@ pub mod proc_connector;
 pub mod procfs;
 pub mod reader;
 pub mod scap;
+pub mod sockaddr;
+pub mod syscall;
 
 /// What a live source saw, decoded, still in the source's buffer. No look-ups yet.
 #[derive(Clone, Copy, Debug)]

@@ -18,6 +18,7 @@ pub mod fs;
 pub mod netlink;
 pub mod poll;
 pub mod process;
+pub mod ptrace;
 pub mod seccomp;
 
 /// What a call returned, or `errno` if it is negative.

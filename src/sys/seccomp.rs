@@ -51,10 +51,59 @@ pub const fn fail(errno: u16) -> Step {
     Step { code: 0x06, if_true: 0, if_false: 0, value: 0x0005_0000 | errno as u32 }
 }
 
+/// `SECCOMP_RET_TRACE`: the call stops for the tracer; without one it fails with ENOSYS.
+pub const TRACE: Step = Step { code: 0x06, if_true: 0, if_false: 0, value: 0x7ff0_0000 };
+
+/// `BPF_JMP | BPF_JA`: skip `steps`.
+#[must_use]
+pub const fn skip(steps: u32) -> Step {
+    Step { code: 0x05, if_true: 0, if_false: 0, value: steps }
+}
+
+/// `AUDIT_ARCH_X86_64` in linux/audit.h.
+pub const AUDIT_ARCH_X86_64: u32 = 0xc000_003e;
+/// `AUDIT_ARCH_I386` in linux/audit.h.
+pub const AUDIT_ARCH_I386: u32 = 0x4000_0003;
+/// `AUDIT_ARCH_AARCH64` in linux/audit.h.
+pub const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
+
+/// A program that stops a traced process at the given numbers of each architecture, and lets all
+/// other calls pass.
+#[must_use]
+pub fn trace_program(architectures: &[(u32, Vec<u32>)]) -> Vec<Step> {
+    // A jump reaches 255 steps, so a long list is checked in several runs.
+    const RUN: usize = 250;
+    let mut program = vec![load(offset::ARCHITECTURE)];
+    for (architecture, numbers) in architectures {
+        for run in numbers.chunks(RUN) {
+            let body = trace_run(run);
+            let over = u8::try_from(body.len()).unwrap_or(u8::MAX);
+            program.push(equals(*architecture, 0, over));
+            program.extend(body);
+        }
+    }
+    program.push(ALLOW);
+    program
+}
+
+/// Load the number, trace if it is one of `numbers`, else load the architecture again.
+fn trace_run(numbers: &[u32]) -> Vec<Step> {
+    let mut run = vec![load(offset::NUMBER)];
+    for (index, number) in numbers.iter().enumerate() {
+        // Over the comparisons that are left and the step that skips TRACE.
+        let left = u8::try_from(numbers.len() - index).unwrap_or(u8::MAX);
+        run.push(equals(*number, left, 0));
+    }
+    run.extend([skip(1), TRACE, load(offset::ARCHITECTURE)]);
+    run
+}
+
 /// Where a word is in `struct seccomp_data`.
 pub mod offset {
     /// The call's number.
     pub const NUMBER: u32 = 0;
+    /// `AUDIT_ARCH_…` of the call.
+    pub const ARCHITECTURE: u32 = 4;
     /// The lower half of argument `index`, from 0, on little-endian machines.
     #[must_use]
     pub const fn low_half(index: u32) -> u32 {
@@ -69,6 +118,28 @@ pub mod offset {
 ///
 /// `EINVAL` for a program that the kernel does not accept, or without `CONFIG_SECCOMP_FILTER`.
 pub fn install(program: &[Step]) -> io::Result<()> {
+    give_up_privileges()?;
+    attach(program)
+}
+
+/// From here on exec gives no privileges (setuid, file capabilities): `PR_SET_NO_NEW_PRIVS`.
+///
+/// # Errors
+///
+/// `EINVAL` before Linux 3.5.
+pub fn give_up_privileges() -> io::Result<()> {
+    // SAFETY: this option takes integers only.
+    super::check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
+    Ok(())
+}
+
+/// Like [`install`], but privileges can be gained by exec; needs CAP_SYS_ADMIN, or
+/// [`give_up_privileges`] before it.
+///
+/// # Errors
+///
+/// `EACCES` without either; those of [`install`].
+pub fn attach(program: &[Step]) -> io::Result<()> {
     /// `struct sock_fprog`
     #[repr(C)]
     struct Program {
@@ -77,8 +148,6 @@ pub fn install(program: &[Step]) -> io::Result<()> {
     }
     let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let program = Program { len, steps: program.as_ptr() };
-    // SAFETY: this option takes integers only.
-    super::check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) })?;
     // SAFETY: the call reads one sock_fprog and its `len` steps, whose layout is sock_filter's;
     // both live through the call, which copies them.
     super::check(unsafe {
@@ -90,6 +159,45 @@ pub fn install(program: &[Step]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Runs a program as the kernel would.
+    fn judge(program: &[Step], architecture: u32, number: u32) -> Step {
+        let mut accumulator = 0;
+        let mut at = 0;
+        loop {
+            let step = program[at];
+            at += 1;
+            match step.code {
+                0x20 if step.value == offset::NUMBER => accumulator = number,
+                0x20 => accumulator = architecture,
+                0x15 if accumulator == step.value => at += usize::from(step.if_true),
+                0x15 => at += usize::from(step.if_false),
+                0x05 => at += step.value as usize,
+                _ => return step,
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_numbers_of_their_own_architecture_stop() {
+        let program =
+            trace_program(&[(AUDIT_ARCH_X86_64, vec![59, 257]), (AUDIT_ARCH_I386, vec![11])]);
+        assert_eq!(judge(&program, AUDIT_ARCH_X86_64, 59), TRACE);
+        assert_eq!(judge(&program, AUDIT_ARCH_X86_64, 257), TRACE);
+        assert_eq!(judge(&program, AUDIT_ARCH_X86_64, 11), ALLOW);
+        assert_eq!(judge(&program, AUDIT_ARCH_I386, 11), TRACE);
+        assert_eq!(judge(&program, AUDIT_ARCH_I386, 59), ALLOW);
+        assert_eq!(judge(&program, AUDIT_ARCH_AARCH64, 59), ALLOW);
+    }
+
+    #[test]
+    fn more_numbers_than_a_jump_reaches_all_stop() {
+        let program = trace_program(&[(AUDIT_ARCH_X86_64, (0..600).collect())]);
+        for number in 0..700 {
+            let expected = if number < 600 { TRACE } else { ALLOW };
+            assert_eq!(judge(&program, AUDIT_ARCH_X86_64, number), expected, "{number}");
+        }
+    }
 
     #[test]
     fn a_filtered_call_fails_with_the_given_errno_in_this_thread_alone() {

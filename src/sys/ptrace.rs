@@ -1,0 +1,315 @@
+//! ptrace(2), waiting for tracees, reading their registers and memory.
+//!
+//! Only the thread that attached may ask anything of a tracee. A tracee that is gone answers
+//! `ESRCH` at any call: that is normal, not a failure.
+//! Sources: ptrace(2), waitpid(2), process_vm_readv(2), linux/ptrace.h, linux/elf.h.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use super::seccomp::Step;
+use super::{check, check_len};
+
+/// Why a tracee stands still, or that it is gone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stop {
+    /// Entry or exit of a system call, after [`Resume::Syscall`].
+    Syscall,
+    /// A system call that the seccomp filter stops at, on its entry.
+    Seccomp,
+    /// It made a process or thread of this id, which is traced from its start.
+    Clone(i32),
+    /// It has called exec; this was its thread id before.
+    Exec(i32),
+    /// It is about to exit.
+    Exiting,
+    /// A new tracee, or an interrupted one, is ready.
+    Ready,
+    /// Its group was stopped by this signal; [`listen`] keeps it so.
+    Group(i32),
+    /// This signal is about to be delivered.
+    Signal(i32),
+    /// It is gone, with this wait status.
+    Gone(i32),
+}
+
+/// How far a tracee runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Resume {
+    /// To the next stop that its options or its filter ask for.
+    Free,
+    /// To the next entry or exit of a system call.
+    Syscall,
+}
+
+/// A finished or entered system call as the registers hold it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Registers {
+    /// `AUDIT_ARCH_…` of the call.
+    pub architecture: u32,
+    /// The call's number.
+    pub number: u64,
+    /// Its six arguments; on x86 they survive to the exit.
+    pub arguments: [u64; 6],
+    /// What it returned; on an entry without meaning.
+    pub result: i64,
+}
+
+const OPTIONS: libc::c_int = libc::PTRACE_O_TRACESYSGOOD
+    | libc::PTRACE_O_TRACECLONE
+    | libc::PTRACE_O_TRACEFORK
+    | libc::PTRACE_O_TRACEVFORK
+    | libc::PTRACE_O_TRACEEXEC
+    | libc::PTRACE_O_TRACESECCOMP;
+
+/// What becomes of the tracees when the tracer dies.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OnTracerDeath {
+    /// They run on.
+    Detach,
+    /// They are killed: with a filter and no tracer their calls would fail with ENOSYS for ever.
+    Kill,
+}
+
+/// One ptrace request; data and address are plain numbers.
+fn request(request: libc::c_uint, tid: i32, address: usize, data: usize) -> io::Result<i64> {
+    // SAFETY: none of the requests sent through here lets the kernel write to our memory: their
+    // data is a number.
+    let answer = unsafe { libc::ptrace(request, tid, address, data) };
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+}
+
+/// `PTRACE_SEIZE`: traces `tid` and whatever it makes, without stopping it.
+///
+/// # Errors
+///
+/// `EPERM` for others' processes (or Yama's scope), `ESRCH` if it is gone.
+pub fn seize(tid: i32, death: OnTracerDeath) -> io::Result<()> {
+    let kill = if death == OnTracerDeath::Kill { libc::PTRACE_O_EXITKILL } else { 0 };
+    let options = usize::try_from(OPTIONS | kill).map_err(|_| io::ErrorKind::InvalidInput)?;
+    request(libc::PTRACE_SEIZE, tid, 0, options).map(drop)
+}
+
+/// `PTRACE_INTERRUPT`: makes a tracee stop, as [`Stop::Ready`].
+///
+/// # Errors
+///
+/// `ESRCH` if it is gone.
+pub fn interrupt(tid: i32) -> io::Result<()> {
+    request(libc::PTRACE_INTERRUPT, tid, 0, 0).map(drop)
+}
+
+/// Lets a stopped tracee run, with `signal` delivered (0: none).
+///
+/// # Errors
+///
+/// `ESRCH` if it is gone or not stopped.
+pub fn resume(tid: i32, how: Resume, signal: i32) -> io::Result<()> {
+    let wanted = match how {
+        Resume::Free => libc::PTRACE_CONT,
+        Resume::Syscall => libc::PTRACE_SYSCALL,
+    };
+    request(wanted, tid, 0, usize::try_from(signal).unwrap_or(0)).map(drop)
+}
+
+/// `PTRACE_LISTEN`: keeps a group stop, and waits for its end.
+///
+/// # Errors
+///
+/// `ESRCH` if it is gone or not stopped; `EIO` if it isn't in a group stop.
+pub fn listen(tid: i32) -> io::Result<()> {
+    request(libc::PTRACE_LISTEN, tid, 0, 0).map(drop)
+}
+
+/// `PTRACE_DETACH`: lets a stopped tracee go, with `signal` delivered (0: none).
+///
+/// # Errors
+///
+/// `ESRCH` if it is gone or not stopped.
+pub fn detach(tid: i32, signal: i32) -> io::Result<()> {
+    request(libc::PTRACE_DETACH, tid, 0, usize::try_from(signal).unwrap_or(0)).map(drop)
+}
+
+/// Waits for any tracee; `None` when there is none left. `EINTR` is given back as `Interrupted`.
+///
+/// # Errors
+///
+/// Those of waitpid(2).
+pub fn wait() -> io::Result<Option<(i32, Stop)>> {
+    let mut status = 0;
+    // SAFETY: `status` is a valid place for the kernel to write one int to.
+    let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
+    if tid < 0 {
+        let error = io::Error::last_os_error();
+        return if error.raw_os_error() == Some(libc::ECHILD) { Ok(None) } else { Err(error) };
+    }
+    Ok(Some((tid, stop_of(tid, status))))
+}
+
+/// Reads a wait status.
+fn stop_of(tid: i32, status: i32) -> Stop {
+    if !libc::WIFSTOPPED(status) {
+        return Stop::Gone(status);
+    }
+    let signal = libc::WSTOPSIG(status);
+    let message = || event_message(tid).unwrap_or(0);
+    match status >> 16 {
+        0 if signal == libc::SIGTRAP | 0x80 => Stop::Syscall,
+        0 => Stop::Signal(signal),
+        libc::PTRACE_EVENT_SECCOMP => Stop::Seccomp,
+        libc::PTRACE_EVENT_CLONE | libc::PTRACE_EVENT_FORK | libc::PTRACE_EVENT_VFORK => {
+            Stop::Clone(message())
+        }
+        libc::PTRACE_EVENT_EXEC => Stop::Exec(message()),
+        libc::PTRACE_EVENT_EXIT => Stop::Exiting,
+        libc::PTRACE_EVENT_STOP if signal == libc::SIGTRAP => Stop::Ready,
+        libc::PTRACE_EVENT_STOP => Stop::Group(signal),
+        _ => Stop::Ready,
+    }
+}
+
+/// `PTRACE_GETEVENTMSG`: the number that came with an event.
+fn event_message(tid: i32) -> io::Result<i32> {
+    let mut message: libc::c_ulong = 0;
+    // SAFETY: the request writes one unsigned long to its data, which `message` is.
+    let answer = unsafe {
+        libc::ptrace(libc::PTRACE_GETEVENTMSG, tid, std::ptr::null_mut::<u8>(), &raw mut message)
+    };
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    i32::try_from(message).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+/// The registers of a stopped tracee.
+///
+/// # Errors
+///
+/// `ESRCH` if it is gone or not stopped.
+#[cfg(target_arch = "x86_64")]
+pub fn registers(tid: i32) -> io::Result<Registers> {
+    use super::seccomp::{AUDIT_ARCH_I386, AUDIT_ARCH_X86_64};
+
+    /// `__USER32_CS` in arch/x86/include/asm/segment.h: the code segment of 32-bit programs.
+    const USER32_CS: u64 = 0x23;
+    // SAFETY: `user_regs_struct` is a struct of integers, for which all zeros is a value.
+    let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
+    // SAFETY: PTRACE_GETREGS writes one user_regs_struct to its data, which `registers` is.
+    let answer = unsafe {
+        libc::ptrace(libc::PTRACE_GETREGS, tid, std::ptr::null_mut::<u8>(), &raw mut registers)
+    };
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let r = registers;
+    let result = r.rax.cast_signed();
+    Ok(if r.cs == USER32_CS {
+        let arguments = [r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp];
+        Registers {
+            architecture: AUDIT_ARCH_I386,
+            number: r.orig_rax & 0xffff_ffff,
+            arguments: arguments.map(|argument| argument & 0xffff_ffff),
+            result,
+        }
+    } else {
+        let arguments = [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9];
+        Registers { architecture: AUDIT_ARCH_X86_64, number: r.orig_rax, arguments, result }
+    })
+}
+
+/// The registers of a stopped tracee.
+///
+/// # Errors
+///
+/// `ESRCH` if it is gone or not stopped.
+#[cfg(target_arch = "aarch64")]
+pub fn registers(tid: i32) -> io::Result<Registers> {
+    /// `NT_PRSTATUS` in linux/elf.h.
+    const NT_PRSTATUS: usize = 1;
+    let mut words = [0_u64; 34];
+    let mut vector =
+        libc::iovec { iov_base: words.as_mut_ptr().cast(), iov_len: size_of_val(&words) };
+    // SAFETY: PTRACE_GETREGSET writes at most iov_len bytes to iov_base, which is `words`.
+    let answer = unsafe { libc::ptrace(libc::PTRACE_GETREGSET, tid, NT_PRSTATUS, &raw mut vector) };
+    if answer < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let [x0, x1, x2, x3, x4, x5, _, _, number, ..] = words;
+    Ok(Registers {
+        architecture: super::seccomp::AUDIT_ARCH_AARCH64,
+        number,
+        arguments: [x0, x1, x2, x3, x4, x5],
+        result: x0.cast_signed(),
+    })
+}
+
+/// Reads memory of another process; returns how much was read, less at an unmapped page.
+///
+/// # Errors
+///
+/// `EFAULT` if nothing could be read, `ESRCH` if it is gone, `EPERM`.
+pub fn read_memory(pid: i32, address: u64, into: &mut [u8]) -> io::Result<usize> {
+    let address = usize::try_from(address).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    let remote =
+        libc::iovec { iov_base: std::ptr::without_provenance_mut(address), iov_len: into.len() };
+    // SAFETY: the kernel writes at most `into.len()` bytes to `into`; the remote address is only
+    // looked up in the other process.
+    check_len(unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) })
+}
+
+/// Starts a program that waits to be seized before it runs. Must be called while this process has
+/// one thread. The new process does nothing until `gate`'s other end is closed or written to; then
+/// it installs `filter` and calls execvp(3); if that fails, it writes errno to `report`.
+///
+/// # Errors
+///
+/// Those of fork(2).
+pub fn spawn(
+    arguments: &[CString],
+    gate: &OwnedFd,
+    report: &OwnedFd,
+    filter: Option<&[Step]>,
+    keep_privileges: bool,
+) -> io::Result<i32> {
+    let mut pointers: Vec<*const libc::c_char> =
+        arguments.iter().map(|argument| argument.as_ptr()).collect();
+    pointers.push(std::ptr::null());
+    // SAFETY: this process has one thread (the caller's promise), so the child may do anything;
+    // it leaves through exec or _exit alone.
+    let pid = check(unsafe { libc::fork() })?;
+    if pid == 0 {
+        let error = run_child(&pointers, gate, filter, keep_privileges);
+        let number = error.raw_os_error().unwrap_or(libc::EIO).to_ne_bytes();
+        // SAFETY: `number` is four readable bytes.
+        unsafe { libc::write(report.as_raw_fd(), number.as_ptr().cast(), number.len()) };
+        // SAFETY: ends the child without running anything of the parent's.
+        unsafe { libc::_exit(127) };
+    }
+    Ok(pid)
+}
+
+/// What the new process does; returns only on failure.
+fn run_child(
+    arguments: &[*const libc::c_char],
+    gate: &OwnedFd,
+    filter: Option<&[Step]>,
+    keep_privileges: bool,
+) -> io::Error {
+    let mut byte = 0_u8;
+    // SAFETY: `byte` is one writable byte. It returns when the tracer closes its end.
+    unsafe { libc::read(gate.as_raw_fd(), (&raw mut byte).cast(), 1) };
+    if !keep_privileges && let Err(error) = super::seccomp::give_up_privileges() {
+        return error;
+    }
+    if let Some(filter) = filter
+        && let Err(error) = super::seccomp::attach(filter)
+    {
+        return error;
+    }
+    let Some(program) = arguments.first() else { return io::ErrorKind::InvalidInput.into() };
+    // SAFETY: `arguments` is an array of C strings that ends with a null pointer.
+    unsafe { libc::execvp(*program, arguments.as_ptr()) };
+    io::Error::last_os_error()
+}

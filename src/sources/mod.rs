@@ -17,6 +17,7 @@ mod mounts;
 mod namespaces;
 pub mod proc_connector;
 pub mod replay;
+pub mod ptrace;
 mod sequence;
 
 pub use fanotify::FileWatch;

@@ -176,6 +176,23 @@ impl Default for Table {
     }
 }
 
+/// The arguments of a call of type `ty` that point to texts, to be read while it is entered.
+pub fn text_arguments(ty: EventType) -> impl Iterator<Item = usize> {
+    row_of(ty).iter().filter_map(|source| match source {
+        Source::Text(index) | Source::NameOption(index) => Some(*index),
+        _ => None,
+    })
+}
+
+/// How the parameters of `ty` are read.
+fn row_of(ty: EventType) -> &'static [Source] {
+    rows::ROWS
+        .binary_search_by_key(&ty.name(), |row| row.0)
+        .ok()
+        .and_then(|at| rows::ROWS.get(at))
+        .map_or(&[Source::Ret], |row| row.1)
+}
+
 /// Fills `params` with the parameters of a call of type `ty`.
 pub fn parameters<'a>(
     ty: EventType,
@@ -190,13 +207,8 @@ pub fn parameters<'a>(
         params.extend([Param::Unknown, Param::UInt(u64::from(call.number))]);
         return;
     }
-    let row = rows::ROWS
-        .binary_search_by_key(&info.name, |row| row.0)
-        .ok()
-        .and_then(|at| rows::ROWS.get(at))
-        .map_or(&[Source::Ret][..], |row| row.1);
     let count = info.params.len();
-    for source in row.iter().take(count) {
+    for source in row_of(ty).iter().take(count) {
         params.push(parameter(*source, call, inspect, arena));
     }
     params.resize(count, Param::Unknown);

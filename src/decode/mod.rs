@@ -1,6 +1,8 @@
 //! Bytes → typed records. No I/O, no clock, no panic; everything here has a fuzz target.
 
 pub mod fanotify;
+pub mod mountinfo;
+pub mod net;
 pub mod passwd;
 pub mod proc_connector;
 pub mod procfs;

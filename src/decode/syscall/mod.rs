@@ -87,7 +87,7 @@ enum Source {
         pointer: usize,
         len: usize,
     },
-    Tuple(usize),
+    Tuple,
     Device,
     Inode,
 }
@@ -275,7 +275,7 @@ fn parameter<'a>(
         Source::Address { pointer, len } => {
             address(inspect, argument(pointer), low(len), arena).unwrap_or(Param::Unknown)
         }
-        Source::Tuple(_) => {
+        Source::Tuple => {
             let fd = if call.result >= 0 && is_accept(call) { call.result } else { signed(0) };
             inspect.tuple(fd).map_or(Param::Unknown, Param::Bytes)
         }

@@ -1,5 +1,6 @@
 //! Bytes → typed records. No I/O, no clock, no panic; everything here has a fuzz target.
 
+pub mod audit;
 pub mod fanotify;
 pub mod mountinfo;
 pub mod net;

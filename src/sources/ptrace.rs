@@ -149,7 +149,7 @@ impl Tracer {
         let (gate, opener) = io::pipe().map_err(failed("make a pipe"))?;
         let (report, reporter) = io::pipe().map_err(failed("make a pipe"))?;
         let (gate, reporter) = (OwnedFd::from(gate), OwnedFd::from(reporter));
-        let filter = seccomp::TraceFilter::new(&wanted.calls);
+        let filter = seccomp::trace_program(&wanted.calls);
         let pid = ptrace::spawn(arguments, &gate, &reporter, Some(&filter), keep_privileges)
             .map_err(failed("start a process"))?;
         drop((gate, reporter));

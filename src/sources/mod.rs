@@ -16,8 +16,8 @@ pub mod fanotify;
 mod mounts;
 mod namespaces;
 pub mod proc_connector;
-pub mod replay;
 pub mod ptrace;
+pub mod replay;
 mod sequence;
 
 pub use fanotify::FileWatch;

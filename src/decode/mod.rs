@@ -2,7 +2,6 @@
 
 pub mod audit;
 pub mod fanotify;
-pub mod net;
 pub mod passwd;
 pub mod proc_connector;
 pub mod procfs;

@@ -15,6 +15,7 @@ use std::path::Path;
 
 use rustc_hash::FxHashSet;
 
+use super::calls::CallScratch;
 use super::cgroup::named_in;
 use super::container::Containers;
 use super::fds::Finder;
@@ -82,6 +83,7 @@ pub struct LiveEnricher {
     pub(super) table: ProcessTable,
     pub(super) looker: Looker,
     pub(super) finder: Finder,
+    pub(super) calls: CallScratch,
     pub(super) containers: Containers,
     pub(super) users: Users,
     pub(super) layers: Layers,
@@ -112,6 +114,7 @@ impl LiveEnricher {
             table: ProcessTable::new(settings.max_processes, settings.max_bytes),
             looker: Looker::new(own.as_ref()),
             finder: Finder::default(),
+            calls: CallScratch::default(),
             containers: Containers::new(
                 settings.docker_root.clone(),
                 settings.containerd_state.clone(),

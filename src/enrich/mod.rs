@@ -2,8 +2,10 @@
 //!
 //! `event` owns the nouns, this module owns how they are found.
 
+pub mod calls;
 pub mod cgroup;
 pub mod container;
+pub mod descriptor;
 pub mod exe;
 pub mod fds;
 mod file_records;

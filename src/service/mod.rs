@@ -11,6 +11,7 @@ pub mod live;
 pub mod replay;
 mod sources;
 pub mod statistics;
+pub mod trace;
 
 use std::io;
 use std::io::Write as _;
@@ -231,6 +232,15 @@ fn start_outputs(
     when_full: WhenFull,
     on_broken: impl FnOnce() + Send + 'static,
 ) -> Result<Outputs, Error> {
+    start_outputs_to(config, when_full, Stdout, on_broken)
+}
+
+fn start_outputs_to(
+    config: &Config,
+    when_full: WhenFull,
+    channel: impl io::Write + Send + 'static,
+    on_broken: impl FnOnce() + Send + 'static,
+) -> Result<Outputs, Error> {
     let capacity = match config.queue_capacity {
         0 => config.own_queue_capacity,
         capacity => capacity.min(1 << 20),
@@ -241,7 +251,7 @@ fn start_outputs(
         buffered: config.buffered_outputs,
         timeout: Duration::from_millis(config.output_timeout_ms),
     };
-    Outputs::start(settings, Stdout, on_broken)
+    Outputs::start(settings, channel, on_broken)
         .map_err(|source| Error::Io { what: "cannot start the outputs", source })
 }
 

@@ -19,7 +19,7 @@ use std::os::fd::OwnedFd;
 use rustc_hash::FxHashMap;
 
 use crate::decode::syscall::{Abi, Call};
-use crate::sys::ptrace::{self, OnTracerDeath, Registers, Resume, Stop};
+use crate::sys::ptrace::{self, OnTracerDeath, Patience, Registers, Resume, Stop, Waited};
 use crate::sys::seccomp;
 
 /// What a tracee did; it stands still while this is looked at.
@@ -69,6 +69,17 @@ impl Texts {
         let mut used = self.texts.iter().take(self.used);
         used.find(|(index, _)| *index == argument).map(|(_, text)| text.as_slice())
     }
+}
+
+/// What [`Tracer::step`] did.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// It handled one stop; more may wait.
+    Handled,
+    /// Nobody stands still; SIGCHLD tells of the next one.
+    Nothing,
+    /// No tracee is left.
+    End,
 }
 
 /// Which calls stop, by architecture and number.
@@ -205,21 +216,24 @@ impl Tracer {
         let mut number = [0; 4];
         let mut filtered = false;
         loop {
-            match ptrace::wait() {
-                Ok(Some((tid, Stop::Exec(_)))) if tid == self.root => return Ok(()),
-                Ok(Some((_, Stop::Gone(_))) | None) => break,
-                Ok(Some((tid, Stop::Seccomp))) => {
+            match ptrace::wait(Patience::Wait) {
+                Ok(Waited::Stopped(tid, Stop::Exec(_))) if tid == self.root => return Ok(()),
+                Ok(Waited::Stopped(_, Stop::Gone(_)) | Waited::NobodyLeft) => break,
+                Ok(Waited::Nothing) => {}
+                Ok(Waited::Stopped(tid, Stop::Seccomp)) => {
                     filtered = true;
                     continue_with(tid, Resume::Syscall, 0);
                 }
-                Ok(Some((tid, Stop::Syscall))) => {
+                Ok(Waited::Stopped(tid, Stop::Syscall)) => {
                     let result = ptrace::registers(tid).map_or(0, |registers| registers.result);
                     self.entry_follows_filter |= filtered && result == -ENOSYS;
                     filtered = false;
                     continue_with(tid, Resume::Free, 0);
                 }
-                Ok(Some((tid, Stop::Signal(signal)))) => continue_with(tid, Resume::Free, signal),
-                Ok(Some((tid, _))) => continue_with(tid, Resume::Free, 0),
+                Ok(Waited::Stopped(tid, Stop::Signal(signal))) => {
+                    continue_with(tid, Resume::Free, signal);
+                }
+                Ok(Waited::Stopped(tid, _)) => continue_with(tid, Resume::Free, 0),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => {
                     return Err(Error::Call { action: "wait for the new process".into(), source });
@@ -255,13 +269,17 @@ impl Tracer {
         }
     }
 
-    /// Waits for one stop and handles it; `false` when no tracee is left.
+    /// Handles one stop, if there is one.
     ///
     /// # Errors
     ///
-    /// `Interrupted` if a signal came, so that the caller can look at it; others of waitpid(2).
-    pub fn step(&mut self, sink: &mut dyn FnMut(Seen<'_>)) -> io::Result<bool> {
-        let Some((tid, stop)) = ptrace::wait()? else { return Ok(false) };
+    /// Those of waitpid(2).
+    pub fn step(&mut self, sink: &mut dyn FnMut(Seen<'_>)) -> io::Result<Step> {
+        let (tid, stop) = match ptrace::wait(Patience::Look)? {
+            Waited::Stopped(tid, stop) => (tid, stop),
+            Waited::Nothing => return Ok(Step::Nothing),
+            Waited::NobodyLeft => return Ok(Step::End),
+        };
         let free = if self.has_filter { Resume::Free } else { Resume::Syscall };
         match stop {
             Stop::Seccomp | Stop::Syscall => {
@@ -292,7 +310,7 @@ impl Tracer {
                 sink(Seen::Gone(tid, status));
             }
         }
-        Ok(true)
+        Ok(Step::Handled)
     }
 
     /// A thread that is inside a call must be stopped at its exit.
@@ -352,8 +370,8 @@ impl Tracer {
         let mut left: Vec<i32> =
             threads.iter().copied().filter(|&tid| ptrace::interrupt(tid).is_ok()).collect();
         while !left.is_empty() {
-            match ptrace::wait() {
-                Ok(Some((tid, stop))) => {
+            match ptrace::wait(Patience::Wait) {
+                Ok(Waited::Stopped(tid, stop)) => {
                     let signal = if let Stop::Signal(signal) = stop { signal } else { 0 };
                     // A tracee that detaches in a syscall stop or an event stop goes on as if
                     // nothing had been.
@@ -363,9 +381,9 @@ impl Tracer {
                         self.forget(tid);
                     }
                 }
-                Ok(None) => return,
+                Ok(Waited::Nothing) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return,
+                Ok(Waited::NobodyLeft) | Err(_) => return,
             }
         }
     }

@@ -131,20 +131,42 @@ pub fn detach(tid: i32, signal: i32) -> io::Result<()> {
     request(libc::PTRACE_DETACH, tid, 0, usize::try_from(signal).unwrap_or(0)).map(drop)
 }
 
-/// Waits for any tracee; `None` when there is none left. `EINTR` is given back as `Interrupted`.
+/// What [`wait`] found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Waited {
+    /// This thread has stopped or ended.
+    Stopped(i32, Stop),
+    /// All run; asked with [`Patience::Look`].
+    Nothing,
+    /// There is no tracee left.
+    NobodyLeft,
+}
+
+/// Whether [`wait`] blocks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Patience {
+    /// Until one stops.
+    Wait,
+    /// Not at all.
+    Look,
+}
+
+/// Waits for any tracee or child.
 ///
 /// # Errors
 ///
-/// Those of waitpid(2).
-pub fn wait() -> io::Result<Option<(i32, Stop)>> {
+/// Those of waitpid(2); `Interrupted` by a signal.
+pub fn wait(patience: Patience) -> io::Result<Waited> {
     let mut status = 0;
+    let no_hang = if patience == Patience::Look { libc::WNOHANG } else { 0 };
     // SAFETY: `status` is a valid place for the kernel to write one int to.
-    let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL) };
+    let tid = unsafe { libc::waitpid(-1, &raw mut status, libc::__WALL | no_hang) };
     if tid < 0 {
         let error = io::Error::last_os_error();
-        return if error.raw_os_error() == Some(libc::ECHILD) { Ok(None) } else { Err(error) };
+        let is_last = error.raw_os_error() == Some(libc::ECHILD);
+        return if is_last { Ok(Waited::NobodyLeft) } else { Err(error) };
     }
-    Ok(Some((tid, stop_of(tid, status))))
+    Ok(if tid == 0 { Waited::Nothing } else { Waited::Stopped(tid, stop_of(tid, status)) })
 }
 
 /// Reads a wait status.
@@ -297,6 +319,10 @@ fn run_child(
     filter: Option<&[Step]>,
     keep_privileges: bool,
 ) -> io::Error {
+    // The tracer may have blocked signals; the program shall find them as its user left them.
+    if let Err(error) = super::poll::unblock_all() {
+        return error;
+    }
     let mut byte = 0_u8;
     // SAFETY: `byte` is one writable byte. It returns when the tracer closes its end.
     unsafe { libc::read(gate.as_raw_fd(), (&raw mut byte).cast(), 1) };

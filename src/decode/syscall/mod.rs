@@ -184,6 +184,15 @@ pub fn text_arguments(ty: EventType) -> impl Iterator<Item = usize> {
     })
 }
 
+/// The descriptor that parameter `place` of an event holds, straight from the call's arguments.
+#[must_use]
+pub fn descriptor_argument(ty: EventType, place: usize, call: &Call) -> Option<i64> {
+    match row_of(ty).get(place)? {
+        Source::Fd(index) => Some(i64::from(low_word(*call.arguments.get(*index)?).cast_signed())),
+        _ => None,
+    }
+}
+
 /// How the parameters of `ty` are read.
 fn row_of(ty: EventType) -> &'static [Source] {
     rows::ROWS

@@ -1,0 +1,193 @@
+//! System calls become events: parameters from registers and memory, the descriptor from `/proc`.
+//!
+//! For sources whose process stands still while it is looked at. Forks, execs and exits are not
+//! calls here: they come as process records.
+
+use super::descriptor::Describer;
+use super::descriptor::encoded_tuple;
+use super::descriptor::falco_device;
+use super::live::Draft;
+use super::live::EventSink;
+use super::live::LiveEnricher;
+use crate::decode::syscall;
+use crate::decode::syscall::Call;
+use crate::decode::syscall::Inspect;
+use crate::event::Arena;
+use crate::event::Category;
+use crate::event::DataType;
+use crate::event::EventFd;
+use crate::event::EventFlags;
+use crate::event::EventType;
+use crate::event::Fd;
+use crate::event::FdNumber;
+use crate::event::Role;
+use crate::event::known;
+use crate::procfs::ProcessDir;
+
+/// Memory of the caller: reads from an address into a buffer, tells how much.
+pub type Memory<'m> = dyn Fn(u64, &mut [u8]) -> usize + 'm;
+/// The text that an argument points to, as it was when the call was entered.
+pub type TextOf<'t> = dyn Fn(usize) -> Option<&'t [u8]> + 't;
+
+/// A finished system call.
+pub struct CallRecord<'r> {
+    /// Nanoseconds since the epoch.
+    pub wall_ns: u64,
+    /// The thread that called.
+    pub tid: i32,
+    /// Its process.
+    pub pid: i32,
+    /// What event it is.
+    pub ty: EventType,
+    /// Numbers and registers.
+    pub call: &'r Call,
+    /// The texts behind its arguments.
+    pub text: &'r TextOf<'r>,
+    /// The caller's memory.
+    pub memory: &'r Memory<'r>,
+    /// The descriptor as it was before the call, for a call that closes it.
+    pub closing: Option<&'r Fd>,
+}
+
+impl std::fmt::Debug for CallRecord<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallRecord")
+            .field("tid", &self.tid)
+            .field("call", &self.call)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What events of calls are made with.
+#[derive(Debug, Default)]
+pub(super) struct CallScratch {
+    arena: Arena,
+    describer: Describer,
+}
+
+impl LiveEnricher {
+    /// What a descriptor is now; for a call that is about to close it.
+    pub fn descriptor(&mut self, pid: i32, number: i64) -> Option<Fd> {
+        let process = self.proc.process(pid).ok()?;
+        self.calls.describer.describe(&process, number, None)
+    }
+
+    /// Takes one finished call; hands its event to `sink` if the rules need its type.
+    pub fn call(&mut self, record: &CallRecord<'_>, sink: &mut EventSink<'_>) {
+        self.out.now_ns = self.out.now_ns.max(record.wall_ns);
+        self.know(record.pid);
+        if record.call.result >= 0 && changes_process(record.ty) {
+            self.reread(record.pid);
+        }
+        if !self.needs.wants(record.ty) {
+            return;
+        }
+        let process = self.proc.process(record.pid).ok();
+        let CallScratch { arena, describer } = &mut self.calls;
+        arena.reset();
+        let arena = &*arena;
+        let described = process.as_ref().and_then(|process| {
+            let number = descriptor_of(record)?;
+            let role = role_of(record);
+            let fd = record.closing.cloned().or_else(|| describer.describe(process, number, role));
+            Some((number, fd))
+        });
+        let info = described.as_ref().and_then(|(_, fd)| fd.as_ref());
+        let mut caller = Caller { record, process: process.as_ref(), info, arena };
+        let mut params = Vec::with_capacity(record.ty.info().params.len());
+        syscall::parameters(record.ty, record.call, &mut caller, arena, &mut params);
+        let num = match (&described, record.ty.info().has(EventFlags::CREATES_FD)) {
+            (_, true) => FdNumber::Known(record.call.result),
+            (Some((number, _)), false) => FdNumber::Known(*number),
+            (None, false) => FdNumber::None,
+        };
+        let draft = Draft {
+            ts: record.wall_ns,
+            ty: record.ty,
+            cpu: None,
+            tid: i64::from(record.tid),
+            thread: self.world.thread(i64::from(record.pid)),
+            params: &params,
+            fd: EventFd { num, info, name_changed: record.ty == known::CONNECT },
+        };
+        self.out.tell(&self.world, &draft, sink);
+    }
+}
+
+/// Whether a call changes what is known of its process: user, session, name, directories.
+fn changes_process(ty: EventType) -> bool {
+    let info = ty.info();
+    info.has(EventFlags::STATE)
+        && (matches!(info.category, Category::User | Category::Process)
+            || matches!(ty, known::CHDIR | known::FCHDIR | known::CHROOT))
+}
+
+/// The descriptor that a call is about: the one it returned, else its first one.
+fn descriptor_of(record: &CallRecord<'_>) -> Option<i64> {
+    let info = record.ty.info();
+    if !info.has_fd() {
+        return None;
+    }
+    if info.has(EventFlags::CREATES_FD) {
+        return (record.call.result >= 0).then_some(record.call.result);
+    }
+    // Every call that uses a descriptor has it as a parameter; which argument, the row says.
+    let place = info.params.iter().skip(1).position(|param| param.ty == DataType::Fd)? + 1;
+    syscall::descriptor_argument(record.ty, place, record.call)
+}
+
+/// Which end of a connection a call makes its process.
+fn role_of(record: &CallRecord<'_>) -> Option<Role> {
+    match record.ty {
+        known::CONNECT => Some(Role::Client),
+        known::ACCEPT | known::ACCEPT4 => Some(Role::Server),
+        _ => None,
+    }
+}
+
+/// The calling process, as the decoder asks about it.
+struct Caller<'c, 'r> {
+    record: &'c CallRecord<'r>,
+    process: Option<&'c ProcessDir>,
+    info: Option<&'c Fd>,
+    arena: &'c Arena,
+}
+
+impl<'c, 'r: 'c> Inspect<'c> for Caller<'c, 'r> {
+    fn text(&mut self, index: usize, _: u64) -> Option<&'c [u8]> {
+        (self.record.text)(index)
+    }
+
+    fn memory(&mut self, address: u64, len: usize) -> Option<&'c [u8]> {
+        let bytes = self.arena.alloc_slice_fill_copy(len, 0_u8);
+        let read = (self.record.memory)(address, bytes);
+        if read == len { Some(bytes) } else { None }
+    }
+
+    fn file(&mut self, fd: i64) -> Option<(u32, u64)> {
+        if let Some(info) = self.info {
+            return Some((info.dev, info.ino));
+        }
+        let name = std::ffi::CString::new(fd.to_string()).ok()?;
+        let stat = self.process?.fds().ok()?.stat(&name).ok()?;
+        Some((falco_device(stat.st_dev), stat.st_ino))
+    }
+
+    fn tuple(&mut self, _: i64) -> Option<&'c [u8]> {
+        let tuple = encoded_tuple(self.info?)?;
+        Some(self.arena.alloc_slice_copy(&tuple))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_calls_about_the_process_itself_change_what_is_known_of_it() {
+        assert!(changes_process(known::SETUID));
+        assert!(changes_process(known::CHDIR));
+        assert!(!changes_process(known::OPENAT));
+        assert!(!changes_process(known::CONNECT));
+    }
+}

@@ -1,0 +1,231 @@
+//! What a descriptor of a process is, read from `/proc` while the process stands still: the link's
+//! text tells the kind, `/proc/<pid>/net` the ends of a socket.
+//!
+//! Source: proc(5) ("/proc/[pid]/fd"), `falco-libs`' kinds of descriptors as in [`FdKind`].
+
+use std::ffi::CStr;
+use std::ffi::CString;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::look::LINK;
+use crate::decode::procfs::net::parse_inet;
+use crate::decode::procfs::net::parse_unix;
+use crate::event::Bytes;
+use crate::event::Fd;
+use crate::event::FdKind;
+use crate::event::Protocol;
+use crate::event::Role;
+use crate::event::Socket;
+use crate::procfs::ProcessDir;
+
+/// As much of a table of sockets as is read: a busy server has many.
+const MAX_TABLE: usize = 8 << 20;
+
+/// A table of IP sockets, with what its sockets are.
+type InetTable = (&'static CStr, Protocol, FdKind);
+
+const INET_TABLES: &[InetTable] = &[
+    (c"net/tcp", Protocol::Tcp, FdKind::Ipv4Socket),
+    (c"net/tcp6", Protocol::Tcp, FdKind::Ipv6Socket),
+    (c"net/udp", Protocol::Udp, FdKind::Ipv4Socket),
+    (c"net/udp6", Protocol::Udp, FdKind::Ipv6Socket),
+    (c"net/icmp", Protocol::Icmp, FdKind::Ipv4Socket),
+    (c"net/raw", Protocol::Raw, FdKind::Ipv4Socket),
+    (c"net/raw6", Protocol::Raw, FdKind::Ipv6Socket),
+];
+
+/// Names of anonymous inodes.
+const ANONYMOUS: &[(&[u8], FdKind)] = &[
+    (b"[eventfd]", FdKind::Event),
+    (b"[eventpoll]", FdKind::EventPoll),
+    (b"[signalfd]", FdKind::Signal),
+    (b"[timerfd]", FdKind::Timer),
+    (b"inotify", FdKind::Inotify),
+    (b"[io_uring]", FdKind::IoUring),
+    (b"[userfaultfd]", FdKind::UserFault),
+    (b"[pidfd]", FdKind::PidFd),
+    (b"bpf-map", FdKind::Bpf),
+    (b"bpf-prog", FdKind::Bpf),
+    (b"bpf_link", FdKind::Bpf),
+];
+
+/// Reads descriptors; keeps its buffers.
+#[derive(Debug)]
+pub struct Describer {
+    link: Box<[u8; LINK]>,
+    table: Vec<u8>,
+}
+
+impl Default for Describer {
+    fn default() -> Self {
+        Self { link: Box::new([0; LINK]), table: Vec::new() }
+    }
+}
+
+impl Describer {
+    /// What descriptor `number` of `process` is; `None` if it isn't open.
+    pub fn describe(
+        &mut self,
+        process: &ProcessDir,
+        number: i64,
+        role: Option<Role>,
+    ) -> Option<Fd> {
+        let name = CString::new(format!("{number}")).ok()?;
+        let fds = process.fds().ok()?;
+        let text = fds.link(&name, &mut self.link[..]).ok()?;
+        let mut fd = fd_of(FdKind::Unsupported, text);
+        if let Some(inode) = inode_of(text, b"socket:[") {
+            fd.name = Arc::from(&b""[..]);
+            fd.ino = inode;
+            self.socket(process, inode, role, &mut fd);
+            return Some(fd);
+        }
+        if text.starts_with(b"pipe:[") {
+            fd.kind = FdKind::Pipe;
+            fd.name = Arc::from(&b""[..]);
+        } else if let Some(anonymous) = text.strip_prefix(b"anon_inode:") {
+            let known = ANONYMOUS.iter().find(|(name, _)| *name == anonymous);
+            fd.kind = known.map_or(FdKind::Unsupported, |&(_, kind)| kind);
+            fd.name = Arc::from(&b""[..]);
+        } else if let Some(memory) = text.strip_prefix(b"/memfd:") {
+            fd.kind = FdKind::MemFd;
+            fd.name = Arc::from(memory.strip_suffix(b" (deleted)").unwrap_or(memory));
+        } else if text.starts_with(b"/") {
+            fd.kind = FdKind::File;
+        }
+        if let Ok(stat) = fds.stat(&name) {
+            fd.ino = stat.st_ino;
+            fd.dev = falco_device(stat.st_dev);
+            if stat.st_mode & libc::S_IFMT == libc::S_IFDIR {
+                fd.kind = FdKind::Directory;
+            }
+        }
+        Some(fd)
+    }
+
+    /// Looks a socket up in the tables of its network namespace.
+    fn socket(&mut self, process: &ProcessDir, inode: u64, role: Option<Role>, fd: &mut Fd) {
+        for (table, protocol, kind) in INET_TABLES {
+            if process.read(table, MAX_TABLE, &mut self.table).is_err() {
+                continue;
+            }
+            let Some(found) = parse_inet(&self.table).find(|socket| socket.inode == inode) else {
+                continue;
+            };
+            let listens = |port| {
+                parse_inet(&self.table).any(|other| other.is_listening && other.local.1 == port)
+            };
+            let role = role.unwrap_or_else(|| {
+                if listens(found.local.1) { Role::Server } else { Role::Client }
+            });
+            let local = (plain(found.local.0), found.local.1);
+            let remote = (plain(found.remote.0), found.remote.1);
+            fd.kind = if local.0.is_ipv4() { FdKind::Ipv4Socket } else { *kind };
+            let is_connected = remote.1 != 0;
+            let (client, server) = match role {
+                Role::Client => (local, remote),
+                Role::Server => (remote, local),
+            };
+            if !is_connected && local.1 == 0 {
+                fd.socket = Some(Socket { protocol: *protocol, ..Socket::default() });
+            } else if !is_connected {
+                fd.kind = if local.0.is_ipv4() { FdKind::Ipv4Server } else { FdKind::Ipv6Server };
+                fd.socket = Some(Socket {
+                    server: Some(local),
+                    protocol: *protocol,
+                    role: Some(Role::Server),
+                    ..Socket::default()
+                });
+            } else {
+                fd.socket = Some(Socket {
+                    client: Some(client),
+                    server: Some(server),
+                    protocol: *protocol,
+                    role: Some(role),
+                    is_connected,
+                    ..Socket::default()
+                });
+            }
+            return;
+        }
+        if process.read(c"net/unix", MAX_TABLE, &mut self.table).is_ok()
+            && let Some(found) = parse_unix(&self.table).find(|socket| socket.inode == inode)
+        {
+            fd.kind = FdKind::UnixSocket;
+            fd.name = Arc::from(found.path);
+            fd.socket = Some(Socket { unix_ends: (found.address, 0), ..Socket::default() });
+        }
+    }
+}
+
+/// `socket:[1234]` → 1234.
+fn inode_of(text: &[u8], prefix: &[u8]) -> Option<u64> {
+    let digits = text.strip_prefix(prefix)?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// An IPv4 address that is written as IPv6 is an IPv4 address.
+fn plain(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+fn fd_of(kind: FdKind, name: &[u8]) -> Fd {
+    let name: Bytes = Arc::from(name.strip_suffix(b" (deleted)").unwrap_or(name));
+    Fd { name_raw: Arc::clone(&name), name, ..Fd::new(kind) }
+}
+
+/// A device number in Falco's form: minor's low byte, major, minor's rest.
+#[must_use]
+pub fn falco_device(dev: u64) -> u32 {
+    let (major, minor) = (libc::major(dev), libc::minor(dev));
+    (minor & 0xff) | major << 8 | (minor & !0xff) << 12
+}
+
+/// A socket's two ends as events encode them: client, then server. `None` unless it is connected.
+#[must_use]
+pub fn encoded_tuple(fd: &Fd) -> Option<Vec<u8>> {
+    let socket = fd.socket?;
+    if fd.kind == FdKind::UnixSocket {
+        let (source, destination) = socket.unix_ends;
+        let mut tuple = vec![1];
+        tuple.extend(source.to_le_bytes());
+        tuple.extend(destination.to_le_bytes());
+        tuple.extend_from_slice(&fd.name);
+        tuple.push(0);
+        return Some(tuple);
+    }
+    let (client, server) = (socket.client?, socket.server?);
+    let mut tuple = vec![if client.0.is_ipv4() { 2 } else { 10 }];
+    for (address, port) in [client, server] {
+        match address {
+            IpAddr::V4(address) => tuple.extend(address.octets()),
+            IpAddr::V6(address) => tuple.extend(address.octets()),
+        }
+        tuple.extend(port.to_le_bytes());
+    }
+    Some(tuple)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connected_socket_is_encoded_client_first() {
+        let socket = Socket {
+            client: Some(("10.0.0.1".parse().unwrap(), 4000)),
+            server: Some(("1.2.3.4".parse().unwrap(), 80)),
+            ..Socket::default()
+        };
+        let fd = Fd { socket: Some(socket), ..fd_of(FdKind::Ipv4Socket, b"") };
+        let expected = [2, 10, 0, 0, 1, 0xa0, 0x0f, 1, 2, 3, 4, 80, 0];
+        assert_eq!(encoded_tuple(&fd).unwrap(), expected);
+    }
+
+    #[test]
+    fn only_a_sockets_link_has_its_inode() {
+        assert_eq!(inode_of(b"socket:[77]", b"socket:["), Some(77));
+        assert_eq!(inode_of(b"/tmp/socket:[77]", b"socket:["), None);
+    }
+}

@@ -12,6 +12,7 @@ mod list_events;
 pub mod rules_files;
 pub mod run;
 pub mod support;
+pub mod trace;
 pub mod validate;
 pub mod version;
 
@@ -37,6 +38,8 @@ pub enum Exit {
     Failure,
     /// The file for the process id can't be written.
     PidFile,
+    /// What a program that was run from here ended with.
+    Program(u8),
 }
 
 impl From<Exit> for ExitCode {
@@ -45,6 +48,7 @@ impl From<Exit> for ExitCode {
             Exit::Success => Self::SUCCESS,
             Exit::Failure => Self::FAILURE,
             Exit::PidFile => Self::from(255),
+            Exit::Program(code) => Self::from(code),
         }
     }
 }
@@ -94,8 +98,12 @@ impl From<io::Error> for Failure {
 
 /// Does what the arguments say; the first one is the program's name.
 pub fn main(args: &[OsString]) -> Exit {
-    match dispatch(args) {
-        Ok(()) => Exit::Success,
+    let done = match args.get(1).and_then(|word| word.to_str()) {
+        Some("trace") => trace::run(args.get(2..).unwrap_or_default()),
+        _ => dispatch(args).map(|()| Exit::Success),
+    };
+    match done {
+        Ok(exit) => exit,
         Err(Failure::PidFile) => Exit::PidFile,
         // Whoever reads the output has seen enough: `eyas --list | head`.
         Err(Failure::Error(message, hints)) => {

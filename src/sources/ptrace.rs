@@ -157,7 +157,7 @@ impl Tracer {
             let action = action.to_owned();
             move |source| Error::Call { action, source }
         };
-        let (gate, opener) = io::pipe().map_err(failed("make a pipe"))?;
+        let (gate, mut opener) = io::pipe().map_err(failed("make a pipe"))?;
         let (report, reporter) = io::pipe().map_err(failed("make a pipe"))?;
         let (gate, reporter) = (OwnedFd::from(gate), OwnedFd::from(reporter));
         let filter = seccomp::trace_program(&wanted.calls);
@@ -166,8 +166,8 @@ impl Tracer {
         drop((gate, reporter));
         ptrace::seize(pid, OnTracerDeath::Kill).map_err(failed("trace the new process"))?;
         let mut tracer = Self::of(pid, wanted, true);
-        // The child's read returns with the end of the pipe.
-        drop(opener);
+        // The child has a copy of this end, so closing it would not wake it.
+        io::Write::write_all(&mut opener, b"!").map_err(failed("start the new process"))?;
         tracer.await_exec(report, arguments)?;
         Ok(tracer)
     }

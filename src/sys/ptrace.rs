@@ -282,7 +282,7 @@ pub fn read_memory(pid: i32, address: u64, into: &mut [u8]) -> io::Result<usize>
 }
 
 /// Starts a program that waits to be seized before it runs. Must be called while this process has
-/// one thread. The new process does nothing until `gate`'s other end is closed or written to; then
+/// one thread. The new process does nothing until a byte is written to `gate`'s other end; then
 /// it installs `filter` and calls execvp(3); if that fails, it writes errno to `report`.
 ///
 /// # Errors
@@ -324,7 +324,7 @@ fn run_child(
         return error;
     }
     let mut byte = 0_u8;
-    // SAFETY: `byte` is one writable byte. It returns when the tracer closes its end.
+    // SAFETY: `byte` is one writable byte. It returns when the tracer writes to its end, or is gone.
     unsafe { libc::read(gate.as_raw_fd(), (&raw mut byte).cast(), 1) };
     if !keep_privileges && let Err(error) = super::seccomp::give_up_privileges() {
         return error;

@@ -3,7 +3,13 @@
 //! Events: everyday opens (reading and writing), starts of programs and connections, with all
 //! their fields, that no stock rule is about. Rules: the stock rules (`EYAS_STOCK_RULES`; without
 //! it the project's own) and made ones. `naive` judges each rule's condition by itself.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, missing_docs, reason = "a bench")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "a bench"
+)]
 
 #[path = "../tests/support/rules.rs"]
 #[allow(dead_code, reason = "shared with the tests")]

@@ -23,17 +23,40 @@ fn word() -> impl Strategy<Value = &'static str> {
 fn text_field() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(
         &[
-            "proc.name", "proc.pname", "proc.aname", "proc.aname[2]", "fd.name", "fd.directory",
-            "proc.exepath", "proc.cmdline", "evt.type", "evt.arg.name", "tolower(proc.name)",
-            "basename(fd.name)", "proc.env[HOME]", "concat(proc.name, proc.pname)", "evt.dir",
+            "proc.name",
+            "proc.pname",
+            "proc.aname",
+            "proc.aname[2]",
+            "fd.name",
+            "fd.directory",
+            "proc.exepath",
+            "proc.cmdline",
+            "evt.type",
+            "evt.arg.name",
+            "tolower(proc.name)",
+            "basename(fd.name)",
+            "proc.env[HOME]",
+            "concat(proc.name, proc.pname)",
+            "evt.dir",
         ][..],
     )
 }
 
 fn number_field() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(
-        &["proc.pid", "proc.ppid", "fd.num", "fd.sport", "fd.port", "user.uid", "evt.rawres",
-            "len(proc.name)", "proc.apid", "evt.rawarg.flags", "evt.rawarg.fd"][..],
+        &[
+            "proc.pid",
+            "proc.ppid",
+            "fd.num",
+            "fd.sport",
+            "fd.port",
+            "user.uid",
+            "evt.rawres",
+            "len(proc.name)",
+            "proc.apid",
+            "evt.rawarg.flags",
+            "evt.rawarg.fd",
+        ][..],
     )
 }
 
@@ -119,9 +142,7 @@ fn event() -> impl Strategy<Value = EventBuilder> {
     let generic = proptest::sample::select(&["mlock", "getuid", "asyncevent", "fork"][..]);
     Union::new([
         (word(), word(), any::<bool>())
-            .prop_map(|(directory, name, is_write)| {
-                open(&format!("{directory}/{name}"), is_write)
-            })
+            .prop_map(|(directory, name, is_write)| open(&format!("{directory}/{name}"), is_write))
             .boxed(),
         (word(), word(), word()).prop_map(|(comm, exe, arg)| execve(comm, exe, &[arg])).boxed(),
         (any::<bool>(), proptest::sample::select(&[22_u16, 443, 80][..]))

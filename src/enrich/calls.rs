@@ -9,18 +9,23 @@ use super::descriptor::falco_device;
 use super::live::Draft;
 use super::live::EventSink;
 use super::live::LiveEnricher;
+use super::path::as_base;
+use super::path::join;
 use crate::decode::syscall;
 use crate::decode::syscall::Call;
 use crate::decode::syscall::Inspect;
 use crate::event::Arena;
+use crate::event::Bytes;
 use crate::event::Category;
 use crate::event::DataType;
 use crate::event::EventFd;
 use crate::event::EventFlags;
 use crate::event::EventType;
 use crate::event::Fd;
+use crate::event::FdKind;
 use crate::event::FdNumber;
 use crate::event::Role;
+use crate::event::Thread;
 use crate::event::known;
 use crate::procfs::ProcessDir;
 
@@ -89,8 +94,14 @@ impl LiveEnricher {
         let described = process.as_ref().and_then(|process| {
             let number = descriptor_of(record)?;
             let role = role_of(record);
-            let fd = record.closing.cloned().or_else(|| describer.describe(process, number, role));
-            Some((number, fd))
+            let mut fd =
+                record.closing.cloned().or_else(|| describer.describe(process, number, role))?;
+            if fd.kind == FdKind::Unsupported {
+                fd.kind = told_kind(record);
+            }
+            let thread = self.world.thread(i64::from(record.pid));
+            name_as_opened(record, thread, process, describer, &mut fd);
+            Some((number, Some(fd)))
         });
         let info = described.as_ref().and_then(|(_, fd)| fd.as_ref());
         let mut caller = Caller { record, process: process.as_ref(), info, arena };
@@ -134,6 +145,60 @@ fn descriptor_of(record: &CallRecord<'_>) -> Option<i64> {
     // Every call that uses a descriptor has it as a parameter; which argument, the row says.
     let place = info.params.iter().skip(1).position(|param| param.ty == DataType::Fd)? + 1;
     syscall::descriptor_argument(record.ty, place, record.call)
+}
+
+/// What a socket is that stands in no table yet: by the family that its call names.
+fn told_kind(record: &CallRecord<'_>) -> FdKind {
+    let [first, address, _, _, _, _] = record.call.arguments;
+    let family = match record.ty {
+        known::SOCKET => first,
+        known::CONNECT | known::BIND => {
+            let mut family = [0; 2];
+            if (record.memory)(address, &mut family) < family.len() {
+                return FdKind::Unsupported;
+            }
+            u64::from(u16::from_ne_bytes(family))
+        }
+        _ => return FdKind::Unsupported,
+    };
+    // AF_UNIX, AF_INET, AF_INET6, AF_NETLINK in linux/socket.h.
+    match family {
+        1 => FdKind::UnixSocket,
+        2 => FdKind::Ipv4Socket,
+        10 => FdKind::Ipv6Socket,
+        16 => FdKind::Netlink,
+        _ => FdKind::Unsupported,
+    }
+}
+
+/// An opened file is named by the path that was given, as Falco does: symbolic links in it stay.
+fn name_as_opened(
+    record: &CallRecord<'_>,
+    thread: Option<&Thread>,
+    process: &ProcessDir,
+    describer: &mut Describer,
+    fd: &mut Fd,
+) {
+    let (path, directory) = match record.ty {
+        known::OPEN | known::CREAT => (0, None),
+        known::OPENAT | known::OPENAT2 => {
+            (1, syscall::descriptor_argument(record.ty, 1, record.call))
+        }
+        _ => return,
+    };
+    let Some(text) = (record.text)(path) else { return };
+    let base = match directory {
+        Some(number) if number >= 0 && !text.starts_with(b"/") => {
+            describer.describe(process, number, None).map(|directory| directory.name)
+        }
+        _ => thread.map(|thread| Bytes::clone(&thread.cwd)),
+    };
+    let Some(base) = base else { return };
+    let (mut with_slash, mut name) = (Vec::new(), Vec::new());
+    as_base(&mut with_slash, &base);
+    join(&mut name, &with_slash, text);
+    fd.name = Bytes::from(name);
+    fd.name_raw = Bytes::from(text);
 }
 
 /// Which end of a connection a call makes its process.

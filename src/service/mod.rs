@@ -336,6 +336,11 @@ fn write_pid_file(path: Option<&Path>) -> Result<(), Error> {
 
 /// Writes out what waits, then the counts.
 fn finish(judge: Judge, drops: Option<&str>) -> Result<(), Error> {
+    finish_to(judge, drops, &mut io::stdout().lock())
+}
+
+/// Writes out what waits, then the counts to `out`.
+fn finish_to(judge: Judge, drops: Option<&str>, out: &mut dyn io::Write) -> Result<(), Error> {
     let (rules, statistics, outputs) = judge.into_parts();
     if let Some(report) = drops {
         // Nobody is left to be told if stderr is gone.
@@ -343,7 +348,6 @@ fn finish(judge: Judge, drops: Option<&str>) -> Result<(), Error> {
     }
     if outputs.finish() {
         let text = statistics.report(rules.rules()).to_string();
-        let mut out = io::stdout().lock();
         out.write_all(text.as_bytes())
             .and_then(|()| out.flush())
             .map_err(|source| Error::Io { what: "cannot write the statistics", source })?;

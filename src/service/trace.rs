@@ -16,7 +16,7 @@ use rustc_hash::FxHashMap;
 
 use super::Error;
 use super::coverage;
-use super::finish;
+use super::finish_to;
 use super::formatter;
 use super::hostname;
 use super::judge::Judge;
@@ -106,7 +106,8 @@ pub fn run(target: &Target, rules: RuleSet, config: &Config) -> Result<u8, Error
     let ended = follow(&mut tracer, &signals, target, &mut tree, &mut judge);
     // From here on a second signal ends the program at once.
     let _ = poll::unblock_all();
-    finish(judge, None)?;
+    // stdout is the program's own.
+    finish_to(judge, None, &mut io::stderr().lock())?;
     ended.map_err(io("cannot wait for the traced processes"))?;
     Ok(exit_code(tracer.root_status()))
 }

@@ -288,7 +288,8 @@ impl Builder {
         };
         let conjuncts = self.pool.conjuncts(item.node);
         let scored = conjuncts.into_iter().map(|node| (score(node), node));
-        let best = scored.max_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
+        let best =
+            scored.max_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
         best.filter(|(score, _)| *score > 0.0).map(|(_, node)| node)
     }
 

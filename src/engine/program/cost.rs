@@ -103,9 +103,7 @@ fn of_source(source: &Source) -> f32 {
         }
         Source::Time | Source::Literal(_) => 1.0,
         Source::List(sources) => sources.iter().map(of_source).sum::<f32>() + 10.0,
-        Source::Apply(transform) => {
-            transform.arguments.iter().map(of_source).sum::<f32>() + 30.0
-        }
+        Source::Apply(transform) => transform.arguments.iter().map(of_source).sum::<f32>() + 30.0,
     }
 }
 
@@ -114,7 +112,13 @@ fn of_test(test: &Test) -> f32 {
         Test::Bytes(test) => match test {
             BytesTest::Equal(_) | BytesTest::NotEqual(_) | BytesTest::Order(..) => 2.0,
             BytesTest::StartsWith(_) | BytesTest::EndsWith(_) => 2.0,
-            BytesTest::In(set) => if set.len() > 6 { 6.0 } else { 3.0 },
+            BytesTest::In(set) => {
+                if set.len() > 6 {
+                    6.0
+                } else {
+                    3.0
+                }
+            }
             BytesTest::Contains(_) => 20.0,
             BytesTest::IContains(_) => 25.0,
             BytesTest::Glob(_) => 25.0,
@@ -145,7 +149,13 @@ fn chance(test: &Test) -> f32 {
         Test::Bytes(BytesTest::Order(..)) => 0.5,
         Test::Bytes(BytesTest::Equal(_)) => 0.08,
         Test::Bytes(_) => 0.1,
-        Test::Ip(_, wanted) | Test::Net(_, wanted) => if *wanted { 0.05 } else { 0.95 },
+        Test::Ip(_, wanted) | Test::Net(_, wanted) => {
+            if *wanted {
+                0.05
+            } else {
+                0.95
+            }
+        }
         Test::OneOf(_) | Test::AnyOf(_) => 0.15,
         Test::AllOf(tests) => tests.iter().map(chance).product(),
         Test::Right(_) => 0.4,
@@ -161,4 +171,3 @@ const fn of_relation(relation: Relation) -> f32 {
         Relation::Greater | Relation::GreaterOrEqual => 0.8,
     }
 }
-

@@ -81,9 +81,7 @@ fn of_test(slot: SlotId, test: &Test, quantifier: Quantifier) -> Option<Guard> {
     let (whats, chance_of_each) = match test {
         Test::Bytes(test) => of_bytes(test)?,
         Test::Signed(Relation::Equal, number) => (vec![What::Number(*number)], 0.05),
-        Test::Unsigned(Relation::Equal, number) => {
-            (vec![What::Number(number.cast_signed())], 0.05)
-        }
+        Test::Unsigned(Relation::Equal, number) => (vec![What::Number(number.cast_signed())], 0.05),
         Test::IntegerIn(numbers) => (numbers.iter().map(|n| What::Number(*n)).collect(), 0.05),
         Test::AnyOf(tests) => {
             let mut joined = Guard { keys: Vec::new(), chance: 0.0 };

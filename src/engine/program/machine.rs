@@ -109,7 +109,11 @@ impl<'e> Machine<'_, 'e> {
         while let Some(step) = program.steps.get(at as usize) {
             at = match *step {
                 Step::Test { predicate, yes, no } => {
-                    if self.predicate(predicate) { yes } else { no }
+                    if self.predicate(predicate) {
+                        yes
+                    } else {
+                        no
+                    }
                 }
                 Step::Shared { node, yes, no } => self.shared(node, yes, no),
                 Step::Return { node, value } => self.return_from(node, value),

@@ -288,4 +288,3 @@ impl Judge {
 pub(super) fn number(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
-

@@ -1,6 +1,5 @@
 //! Looks up one value for many rules at once.
 
-
 use aho_corasick::AhoCorasick;
 use rustc_hash::FxHashMap;
 

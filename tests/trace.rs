@@ -3,7 +3,8 @@
 //!
 //! The traced program is this test binary itself: started again with `EYAS_TRACEE` it makes the
 //! calls of [`tracee`].
-#![allow(unsafe_code, clippy::unwrap_used, reason = "the tracee makes raw system calls")]
+#![allow(unsafe_code, clippy::multiple_unsafe_ops_per_block, reason = "the tracee makes raw calls")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that is wrong may panic")]
 
 mod support;
 

@@ -114,7 +114,6 @@ mod tests {
 
     #[test]
     fn an_unclosed_quote_ends_at_the_next_blank() {
-        let items: Vec<_> = items(b"name=\"open x=1").collect();
-        assert_eq!(items.len(), 2);
+        assert_eq!(items(b"name=\"open x=1").count(), 2);
     }
 }

@@ -41,10 +41,10 @@ prepare() {
     [ -e "$1" ] || note "$1"
 }
 
-# secret FILE: makes a file to be read
+# secret FILE: makes a file to be read; its making isn't the case's doing
 secret() {
     prepare "$1"
-    [ -e "$1" ] || : >"$1"
+    [ -e "$1" ] || EYAS_CASE=preparation /bin/bash -c ': >"$0"' "$1"
 }
 
 directory() {

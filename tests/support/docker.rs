@@ -9,9 +9,9 @@ use std::process::Child;
 use std::process::Command;
 use std::process::Output;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::Weak;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
@@ -33,65 +33,47 @@ pub fn is_installed() -> bool {
     found("docker") && found("dockerd") && found("busybox") && found("bash-static")
 }
 
-/// A daemon that answers, and the image.
+/// A daemon that answers, and the image: both are there as long as one of these is.
 #[derive(Debug)]
 pub struct Docker {
+    image: String,
+}
+
+/// What all of this process's [`Docker`]s share. Made and ended under the lock.
+#[derive(Debug)]
+struct Shared {
+    users: u32,
     /// The daemon, if it was started here.
     daemon: Option<Child>,
     image: String,
 }
 
+static SHARED: Mutex<Shared> = Mutex::new(Shared { users: 0, daemon: None, image: String::new() });
+
+fn shared() -> MutexGuard<'static, Shared> {
+    SHARED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Docker {
-    /// The one that this process uses; it lives as long as somebody holds it.
-    pub fn get() -> Arc<Self> {
-        static CURRENT: Mutex<Weak<Docker>> = Mutex::new(Weak::new());
-        let mut current = CURRENT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(docker) = current.upgrade() {
-            return docker;
+    /// The one that this process uses.
+    pub fn get() -> Self {
+        let mut shared = shared();
+        if shared.users == 0 {
+            if shared.daemon.is_none() && !answers() {
+                shared.daemon = Some(start_daemon());
+            }
+            shared.image = format!("eyas-test:{}-{}", std::process::id(), unique());
+            if let Err(told) = import_image(&shared.image) {
+                shared.stop_daemon();
+                panic!("no image: {told}");
+            }
         }
-        let docker = Arc::new(Self::set_up());
-        *current = Arc::downgrade(&docker);
-        docker
-    }
-
-    fn set_up() -> Self {
-        let daemon = if answers() { None } else { Some(start_daemon()) };
-        let image = format!("eyas-test:{}-{}", std::process::id(), unique());
-        let docker = Self { daemon, image };
-        docker.import_image();
-        docker
-    }
-
-    fn import_image(&self) {
-        let root = tempfile::tempdir().unwrap();
-        for dir in ["bin", "usr/bin", "etc/ssh", "tmp", "root", "proc", "dev", "sys", "var/run"] {
-            fs::create_dir_all(root.path().join(dir)).unwrap();
-        }
-        copy(first_of(&["/bin/busybox", "/usr/bin/busybox"]), &root.path().join("bin/busybox"));
-        for applet in ["sh", "cat", "sleep", "ln", "mkdir", "rm", "true", "dirname"] {
-            std::os::unix::fs::symlink("busybox", root.path().join("bin").join(applet)).unwrap();
-        }
-        copy("/bin/bash-static".as_ref(), &root.path().join("bin/bash"));
-        copy_dynamic("/bin/bash", root.path(), "usr/bin/bash");
-        fs::write(root.path().join("etc/passwd"), PASSWD).unwrap();
-        fs::write(root.path().join("etc/group"), "root:x:0:\nwww-data:x:33:\n").unwrap();
-        let mut tar = Command::new("tar")
-            .args(["-c", "."])
-            .current_dir(root.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let import = Command::new("docker")
-            .args(["import", "-", &self.image])
-            .stdin(tar.stdout.take().unwrap())
-            .output()
-            .unwrap();
-        tar.wait().unwrap();
-        assert!(import.status.success(), "{}", String::from_utf8_lossy(&import.stderr));
+        shared.users += 1;
+        Self { image: shared.image.clone() }
     }
 
     /// Starts a container of that image that stays; `arguments` go to `docker run`.
-    pub fn container(self: &Arc<Self>, arguments: &[&str]) -> Container {
+    pub fn container(&self, arguments: &[&str]) -> Container {
         let name = format!("eyas-test-{}-{}", std::process::id(), unique());
         let out = docker(
             &[
@@ -103,14 +85,25 @@ impl Docker {
         );
         let id = String::from_utf8_lossy(&out.stdout).trim().to_owned();
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-        Container { id, name, _docker: Arc::clone(self) }
+        Container { id, name, _docker: Self::get() }
     }
 }
 
 impl Drop for Docker {
     fn drop(&mut self) {
+        let mut shared = shared();
+        shared.users -= 1;
+        if shared.users > 0 {
+            return;
+        }
         docker(&["rmi", "--force", &self.image]);
-        if let Some(daemon) = &mut self.daemon {
+        shared.stop_daemon();
+    }
+}
+
+impl Shared {
+    fn stop_daemon(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
             let _ = kill(Pid::from_raw(daemon.id().cast_signed()), Signal::SIGTERM);
             let _ = daemon.wait();
         }
@@ -124,7 +117,7 @@ pub struct Container {
     pub id: String,
     /// Its name.
     pub name: String,
-    _docker: Arc<Docker>,
+    _docker: Docker,
 }
 
 impl Container {
@@ -148,6 +141,35 @@ impl Drop for Container {
 }
 
 const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33:www:/var/www:/bin/false\n";
+
+fn import_image(image: &str) -> Result<(), String> {
+    let root = tempfile::tempdir().unwrap();
+    for dir in ["bin", "usr/bin", "etc/ssh", "tmp", "root", "proc", "dev", "sys", "var/run"] {
+        fs::create_dir_all(root.path().join(dir)).unwrap();
+    }
+    copy(first_of(&["/bin/busybox", "/usr/bin/busybox"]), &root.path().join("bin/busybox"));
+    for applet in ["sh", "cat", "sleep", "ln", "mkdir", "rm", "true", "dirname"] {
+        std::os::unix::fs::symlink("busybox", root.path().join("bin").join(applet)).unwrap();
+    }
+    copy("/bin/bash-static".as_ref(), &root.path().join("bin/bash"));
+    copy_dynamic("/bin/bash", root.path(), "usr/bin/bash");
+    fs::write(root.path().join("etc/passwd"), PASSWD).unwrap();
+    fs::write(root.path().join("etc/group"), "root:x:0:\nwww-data:x:33:\n").unwrap();
+    let mut tar = Command::new("tar")
+        .args(["-c", "."])
+        .current_dir(root.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let import = Command::new("docker")
+        .args(["import", "-", image])
+        .stdin(tar.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    tar.wait().unwrap();
+    let told = || String::from_utf8_lossy(&import.stderr).into_owned();
+    if import.status.success() { Ok(()) } else { Err(told()) }
+}
 
 fn docker(arguments: &[&str]) -> Output {
     Command::new("docker").args(arguments).stdin(Stdio::null()).output().unwrap()

@@ -309,7 +309,8 @@ impl Agent {
     }
 
     fn told(&self) -> String {
-        format!("stdout:\n{}\nstderr:\n{}", self.seen.join("\n"), self.errors())
+        let last = &self.seen[self.seen.len().saturating_sub(40)..];
+        format!("last of stdout:\n{}\nstderr:\n{}", last.join("\n"), self.errors())
     }
 }
 

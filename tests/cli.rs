@@ -515,6 +515,61 @@ fn a_hangup_loads_the_rules_again_and_wrong_ones_change_nothing() {
 }
 
 #[test]
+fn lost_events_become_falcos_internal_alert() {
+    if !have("lost_events_become_falcos_internal_alert", LIVE) {
+        return;
+    }
+    let files = Files::new();
+    let rules = files.rule("evt.type = execve and proc.name = nobody-is-called-so");
+    let simulate = ["-o", "syscall_event_drops.simulate_drops=true", "-o", "json_output=true"];
+    let (mut child, _wait_for) = start(&[&["-r", &rules], &simulate[..]].concat(), Stdio::piped());
+    let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
+    // Something has to be judged in a second for something to be lost in it.
+    let busy = std::thread::spawn(|| {
+        for _ in 0..300 {
+            Command::new("true").status().unwrap();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    let alert: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(alert["rule"], "Falco internal: syscall event drop");
+    assert_eq!(alert["source"], "internal");
+    assert_eq!(alert["priority"], "Debug");
+    assert_eq!(alert["output_fields"]["eyas_cause"], "simulated");
+    signal(&child, nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    busy.join().unwrap();
+}
+
+#[test]
+fn a_daemon_writes_its_pid_and_ends_by_a_signal() {
+    if !have("a_daemon_writes_its_pid_and_ends_by_a_signal", LIVE) {
+        return;
+    }
+    let files = Files::new();
+    let rules = files.rule("evt.type = execve and proc.name = nobody-is-called-so");
+    let pid_file = format!("{}/pid", files.path());
+    let arguments = ["-d", "-P", &pid_file, "-M", "25"];
+    eyas(&[&["-r", &rules], &arguments[..]].concat()).succeeds();
+    let deadline = Instant::now() + PATIENCE;
+    let pid = loop {
+        let text = fs::read(&pid_file).unwrap_or_default();
+        match String::from_utf8(text).unwrap().parse::<i32>() {
+            Ok(pid) => break nix::unistd::Pid::from_raw(pid),
+            Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+        assert!(Instant::now() < deadline, "no pid file");
+    };
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    while Path::new(&pid_file).exists() {
+        assert!(Instant::now() < deadline, "it goes on");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
 fn a_reader_that_is_gone_ends_the_agent_with_an_error() {
     if !have("a_reader_that_is_gone_ends_the_agent_with_an_error", LIVE) {
         return;

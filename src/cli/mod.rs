@@ -60,6 +60,8 @@ pub enum Failure {
     Error(String, Vec<String>),
     /// The file for the process id can't be written; the log has said so.
     PidFile,
+    /// Whoever reads the output has seen enough: `eyas --list | head`.
+    ReaderGone,
 }
 
 impl Failure {
@@ -76,7 +78,7 @@ impl Failure {
                 hints.push(hint.into());
                 Self::Error(message, hints)
             }
-            Self::PidFile => self,
+            Self::PidFile | Self::ReaderGone => self,
         }
     }
 }
@@ -86,13 +88,17 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Error(message, _) => f.write_str(message),
             Self::PidFile => f.write_str("the pid file can't be written"),
+            Self::ReaderGone => f.write_str("the output was closed by its reader"),
         }
     }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::new(error)
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::ReaderGone,
+            _ => Self::new(error),
+        }
     }
 }
 
@@ -104,8 +110,8 @@ pub fn main(args: &[OsString]) -> Exit {
     };
     match done {
         Ok(exit) => exit,
+        Err(Failure::ReaderGone) => Exit::Success,
         Err(Failure::PidFile) => Exit::PidFile,
-        // Whoever reads the output has seen enough: `eyas --list | head`.
         Err(Failure::Error(message, hints)) => {
             eprintln!("Error: {message}");
             for hint in hints {

@@ -9,7 +9,9 @@ pub mod stdout;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel,
+};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,6 +25,9 @@ const MAX_QUEUED_BYTES: usize = 64 << 20;
 
 /// Most bytes that are handed to a channel at once.
 const MAX_BATCH_BYTES: usize = 64 << 10;
+
+/// How often it is looked, at the end, whether anything moves.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What happens to an alert for which the queue has no room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -69,6 +74,8 @@ struct State {
 pub struct Outputs {
     queue: Option<SyncSender<Line>>,
     worker: Option<JoinHandle<()>>,
+    /// Closed by the thread's end.
+    ended: Receiver<()>,
     state: Arc<State>,
     settings: Settings,
     start: Instant,
@@ -83,16 +90,18 @@ impl Outputs {
     /// If no thread can be made.
     pub fn start(
         settings: Settings,
-        channel: impl io::Write + Send + 'static,
+        writer: impl io::Write + Send + 'static,
         on_broken: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
         let (queue, lines) = sync_channel(settings.capacity.max(1));
         let state = Arc::new(State::default());
         let start = Instant::now();
+        let (alive, ended) = channel();
         let worker = Worker {
             lines,
+            _alive: alive,
             state: Arc::clone(&state),
-            channel,
+            channel: writer,
             buffered: settings.buffered,
             start,
             batch: Vec::with_capacity(MAX_BATCH_BYTES),
@@ -101,7 +110,7 @@ impl Outputs {
             .name("output".to_owned())
             .stack_size(256 << 10)
             .spawn(move || worker.run(on_broken))?;
-        Ok(Self { queue: Some(queue), worker: Some(worker), state, settings, start })
+        Ok(Self { queue: Some(queue), worker: Some(worker), ended, state, settings, start })
     }
 
     /// Hands an alert over; its end of line is added.
@@ -163,7 +172,7 @@ impl Outputs {
     pub fn finish(mut self) -> bool {
         drop(self.queue.take());
         let Some(worker) = self.worker.take() else { return true };
-        while !worker.is_finished() {
+        while self.ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
             if self.is_stuck() {
                 log!(
                     Level::Notice,
@@ -172,8 +181,6 @@ impl Outputs {
                 self.state.is_discarding.store(true, Relaxed);
                 return false;
             }
-            // The thread can only be joined without a limit, so it is asked.
-            std::thread::sleep(Duration::from_millis(1));
         }
         worker.join().is_ok() && !self.is_broken()
     }
@@ -186,6 +193,7 @@ fn milliseconds(duration: Duration) -> u64 {
 /// The thread behind the queue.
 struct Worker<W> {
     lines: Receiver<Line>,
+    _alive: Sender<()>,
     state: Arc<State>,
     channel: W,
     buffered: bool,
@@ -340,7 +348,7 @@ mod tests {
                 Ok(())
             }
         }
-        let (told, hears) = std::sync::mpsc::channel();
+        let (told, hears) = channel();
         let outputs = Outputs::start(SETTINGS, Broken, move || told.send(()).unwrap()).unwrap();
         outputs.push(b"x");
         hears.recv().unwrap();

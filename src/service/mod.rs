@@ -8,6 +8,7 @@ pub mod coverage;
 pub mod drops;
 pub mod judge;
 pub mod live;
+pub mod path_filter;
 pub mod replay;
 mod sources;
 pub mod statistics;
@@ -47,6 +48,7 @@ use live::Ended;
 use live::Live;
 use live::Loop;
 use live::Request;
+use path_filter::PathFilter;
 
 /// Most processes that are kept, whatever the configuration says.
 const MAX_PROCESSES: usize = 65_536;
@@ -307,11 +309,15 @@ pub fn hostname() -> String {
     })
 }
 
-/// Events of types that no enabled rule can match are not made.
+/// Events of types that no enabled rule can match are not made, and an open on whose path no rule
+/// can alert is not looked at.
 fn needs(rules: &RuleSet) -> Needs {
     let enabled: Vec<_> = coverage::enabled(rules.rules()).map(|rule| &rule.events).collect();
     let wants = |ty| enabled.iter().any(|events| events.contains(ty));
-    Needs::new(wants, Box::new(|_| true))
+    let about_files = coverage::enabled(rules.rules())
+        .filter(|rule| coverage::can_match(rule, coverage::FILE_EVENTS));
+    let filter = PathFilter::new(about_files);
+    Needs::new(wants, Box::new(move |path| filter.may_match(path)))
 }
 
 fn reload_rules(reload: &mut Reload<'_>, judge: &mut Judge, enricher: &mut LiveEnricher) {

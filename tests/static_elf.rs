@@ -4,13 +4,28 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
 #![cfg(target_arch = "x86_64")]
 
+mod support;
+
+use std::io::BufRead as _;
+use std::io::BufReader;
 use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
+use std::process::Stdio;
+use std::sync::OnceLock;
 
 use eyas::decode::reader::Reader;
+use support::Need;
+use support::have;
 
 /// Largest size of the stripped file.
 const MAX_BYTES: u64 = 8 << 20;
+
+/// Most milliseconds from the start of the program to the first watch, with its own rules.
+const MAX_START_MS: u64 = 150;
+
+/// Most memory of an agent that has just begun.
+const MAX_RESIDENT_KIB: u64 = 25 << 10;
 
 // elf.h
 const ET_DYN: u16 = 3;
@@ -89,17 +104,24 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     Reader::new(&bytes[at..]).u64_le("a double word").unwrap()
 }
 
+/// The file; built if it has to be.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let status = Command::new(env!("CARGO"))
+            .args(["static", "--quiet"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status();
+        assert!(status.unwrap().success(), "cargo static");
+        let target = std::env::var("CARGO_TARGET_DIR")
+            .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target").to_owned());
+        Path::new(&target).join("x86_64-unknown-linux-gnu/dist/eyas")
+    })
+}
+
 #[test]
 fn the_file_for_hosts_is_static_small_and_starts_on_old_kernels() {
-    let built = Command::new(env!("CARGO"))
-        .args(["static", "--quiet"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status();
-    assert!(built.unwrap().success(), "cargo static");
-    let target = std::env::var("CARGO_TARGET_DIR")
-        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/target").to_owned());
-    let path = Path::new(&target).join("x86_64-unknown-linux-gnu/dist/eyas");
-    let file = std::fs::read(&path).unwrap();
+    let file = std::fs::read(built()).unwrap();
     let elf = Elf::read(&file);
 
     assert_eq!(elf.kind, ET_DYN, "position independent");
@@ -112,7 +134,46 @@ fn the_file_for_hosts_is_static_small_and_starts_on_old_kernels() {
     let size = u64::try_from(file.len()).unwrap();
     assert!(size < MAX_BYTES, "{size} bytes");
 
-    let version = Command::new(&path).arg("--version").output().unwrap();
+    let version = Command::new(built()).arg("--version").output().unwrap();
     assert!(version.status.success());
     assert!(version.stdout.starts_with(b"Falco version: "));
+}
+
+/// Starts the agent; after how many milliseconds it watches, and how many KiB it then takes.
+fn start_and_measure() -> (u64, u64) {
+    let mut child = Command::new(built())
+        .args(["-o", "log_level=debug"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut said = String::new();
+    let after = lines
+        .inspect(|line| said = format!("{said}{line}\n"))
+        .find_map(|line| line.split_once("watching after ").map(|(_, rest)| rest.to_owned()));
+    let status = std::fs::read(format!("/proc/{}/status", child.id())).unwrap();
+    let _ = child.kill();
+    let _ = child.wait();
+    let after = after.unwrap_or_else(|| panic!("it doesn't watch: {said}"));
+    let status = String::from_utf8(status).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let number = |text: &str| text.split_whitespace().next().unwrap().parse().unwrap();
+    (number(&after), number(resident))
+}
+
+#[test]
+fn it_watches_soon_after_its_start_and_is_small() {
+    let needs = [Need::Root, Need::Fanotify, Need::ProcConnector];
+    if !have("it_watches_soon_after_its_start_and_is_small", &needs) {
+        return;
+    }
+    // The machine may be busy: the best of some runs tells what it takes.
+    let runs: Vec<_> = (0..10).map(|_| start_and_measure()).collect();
+    let (soonest, _) = runs.iter().min().unwrap();
+    assert!(*soonest <= MAX_START_MS, "it watches after {soonest} ms");
+    let largest = runs.iter().map(|(_, resident)| resident).max().unwrap();
+    assert!(*largest <= MAX_RESIDENT_KIB, "it takes {largest} KiB");
+    eprintln!("watching after {soonest} ms, {largest} KiB resident");
 }

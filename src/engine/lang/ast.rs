@@ -15,11 +15,11 @@ pub struct Position {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
     /// All of them, left to right.
-    And(Vec<Expr>),
+    And(Vec<Self>),
     /// Any of them, left to right.
-    Or(Vec<Expr>),
+    Or(Vec<Self>),
     /// The opposite.
-    Not(Box<Expr>),
+    Not(Box<Self>),
     /// One comparison.
     Check(Box<Check>),
     /// A macro's name, before macros are resolved.
@@ -81,7 +81,7 @@ pub enum Argument {
     /// A quoted string or a number, as text.
     Literal(String),
     /// `(a, b, …)`.
-    List(Vec<Argument>),
+    List(Vec<Self>),
 }
 
 /// The right side of a comparison.

@@ -157,8 +157,7 @@ impl Reader<'_> {
 
     /// What may be appended and replaced, `tags` aside.
     fn text_updates(&mut self, wanted: &Wanted<'_>, source: &str, append: bool) -> Read<Update> {
-        let mut update = Update::default();
-        update.condition = wanted.text("condition")?;
+        let mut update = Update { condition: wanted.text("condition")?, ..Update::default() };
         if update.condition.is_some() {
             update.source = source.to_owned();
         }

@@ -4,6 +4,7 @@
 //! canonical text, [`visit`] walks. What fields and values mean is not known here.
 
 pub mod ast;
+mod check;
 pub(crate) mod lexer;
 pub mod parser;
 mod print;

@@ -5,10 +5,13 @@
 #![cfg(target_arch = "x86_64")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+use std::io::BufRead;
+use std::io::BufReader;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::process::Output;
+use std::process::Stdio;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -58,14 +61,19 @@ const FLOOR: [Step; 14] = [
     seccomp::fail(EINVAL),
 ];
 
-/// Runs a program on the floor to its end.
-fn run(program: &Path, arguments: &[&str]) -> Output {
-    Command::new(std::env::current_exe().unwrap())
+/// A program on the floor.
+fn command(program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["--exact", "the_door_to_the_floor", "--nocapture", "--test-threads=1"])
         .env("EYAS_FLOOR_PROGRAM", program)
-        .env("EYAS_FLOOR_ARGUMENTS", arguments.join("\n"))
-        .output()
-        .unwrap()
+        .env("EYAS_FLOOR_ARGUMENTS", arguments.join("\n"));
+    command
+}
+
+/// Runs a program on the floor to its end.
+fn run(program: &Path, arguments: &[&str]) -> Output {
+    command(program, arguments).output().unwrap()
 }
 
 /// Not a test: becomes the program that [`run`] wants.
@@ -184,3 +192,62 @@ fn the_program_tells_its_version_and_its_fields() {
         assert!(!output.stdout.is_empty());
     }
 }
+
+#[test]
+fn the_program_alerts_of_programs_and_of_files() {
+    let options = proc_connector::Options::default();
+    if have(ProcConnector::subscribe(options)).is_none()
+        || have(FileWatch::start(Wanted::ALL)).is_none()
+    {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("floor-marker");
+    std::fs::write(&file, "x").unwrap();
+    let rules = directory.path().join("rules.yaml");
+    std::fs::write(&rules, RULES).unwrap();
+
+    let program = Path::new(env!("CARGO_BIN_EXE_eyas"));
+    let mut agent = command(program, &["-U", "-M", "20", "-r", rules.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (sender, alerts) = std::sync::mpsc::channel();
+    let output = BufReader::new(agent.stdout.take().unwrap());
+    let reader = std::thread::spawn(move || {
+        for line in output.lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+
+    let mut seen = String::new();
+    let is_told = |seen: &str| seen.contains("READ cat ") && seen.contains("EXEC cat ");
+    let start = Instant::now();
+    while !is_told(&seen) && start.elapsed() < Duration::from_secs(20) {
+        Command::new("cat").arg(&file).output().unwrap();
+        let received = alerts.recv_timeout(Duration::from_millis(200));
+        for line in received.into_iter().chain(alerts.try_iter()) {
+            seen.push_str(&line);
+            seen.push('\n');
+        }
+    }
+    agent.kill().unwrap();
+    let errors = std::io::read_to_string(agent.stderr.take().unwrap()).unwrap();
+    agent.wait().unwrap();
+    reader.join().unwrap();
+    assert!(is_told(&seen), "{seen}\n{errors}");
+}
+
+const RULES: &str = r#"
+- rule: read
+  desc: a marked file is read
+  condition: evt.type in (open, openat) and evt.is_open_read=true and fd.filename=floor-marker
+  output: "READ %proc.cmdline"
+  priority: INFO
+- rule: exec
+  desc: a program is started on it
+  condition: evt.type=execve and proc.cmdline contains floor-marker
+  output: "EXEC %proc.cmdline"
+  priority: INFO
+"#;

@@ -103,6 +103,18 @@ struct CapData {
     inheritable: u32,
 }
 
+/// Sets the nice value of the calling thread, -20 (first) to 19: threads that it starts inherit it.
+///
+/// # Errors
+///
+/// `EACCES` below the present value without `CAP_SYS_NICE`.
+#[doc(alias = "setpriority")]
+pub fn set_nice(value: i32) -> io::Result<()> {
+    // SAFETY: setpriority(2) takes integers only; 0 is the calling thread.
+    let returned = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, value) };
+    if returned < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Whether the effective user is root.
 #[must_use]
 pub fn is_root() -> bool {

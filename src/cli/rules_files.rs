@@ -9,6 +9,7 @@ use crate::config::{Config, Loaded};
 use crate::engine::load;
 use crate::engine::load::{AppendOutput, ExtraField, Loader, Selection, Selector, Settings};
 use crate::engine::rule::Priority;
+use crate::fields::statics;
 use crate::log;
 use crate::log::Level;
 
@@ -34,14 +35,8 @@ pub struct RulesFile {
 pub fn settings(options: &Options, config: &Config) -> Result<Settings, Failure> {
     let priority = usize::from(config.priority);
     let mut append_output: Vec<_> = config.append_output.iter().map(appended).collect();
-    let fixed = |(key, text): &(String, String)| ExtraField::Format {
-        key: key.clone(),
-        format: text.clone(),
-    };
-    if !config.static_fields.is_empty() {
-        let extra_fields = config.static_fields.iter().map(fixed).collect();
-        append_output.push(AppendOutput { extra_fields, ..Default::default() });
-    }
+    // Rules can name them, so they are defined before any rule is read.
+    statics::define(&config.static_fields);
     if let Some(text) = options.last("print") {
         // The names of formats that Falco once expanded append nothing today.
         let is_name = matches!(

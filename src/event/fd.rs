@@ -297,8 +297,8 @@ mod tests {
     fn fd() -> Fd {
         Fd {
             kind: FdKind::File,
-            name: crate::event::no_bytes(),
-            name_raw: crate::event::no_bytes(),
+            name: no_bytes(),
+            name_raw: no_bytes(),
             flags: 0,
             dev: 0,
             ino: 0,

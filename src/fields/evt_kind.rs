@@ -55,7 +55,7 @@ pub fn is_procinfo(event: &Event<'_>, of_main_thread: bool) -> bool {
 pub fn is_type<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
     let Arg::Key(wanted) = arg else { return None };
     let is_number = wanted.parse() == Ok(event.ty.info().code);
-    Some(Value::UInt((is_number || name(event) == wanted.as_bytes()).into()))
+    Some(Value::UInt((is_number || event.ty.name() == &**wanted).into()))
 }
 
 /// Whether nothing but its name is told of a system call.

@@ -328,3 +328,122 @@ fn types<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
     });
     (!found.is_empty()).then(|| Value::List(found.into_bump_slice()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::{Scene, descriptor, shown};
+    use super::*;
+    use crate::event::{Protocol, Role, Socket};
+
+    fn connection() -> Scene {
+        let mut fd = descriptor(FdKind::Ipv4Socket, "");
+        fd.socket = Some(Socket {
+            client: Some(("192.168.7.20".parse().unwrap(), 53321)),
+            server: Some(("203.0.113.9".parse().unwrap(), 443)),
+            protocol: Protocol::Tcp,
+            role: Some(Role::Client),
+            is_connected: true,
+            ..Socket::default()
+        });
+        let mut scene = Scene::new("connect").with_fd(3, fd);
+        scene.world.host.addresses.push("192.168.7.20".parse().unwrap());
+        scene
+    }
+
+    #[test]
+    fn a_file_has_a_directory_and_a_name() {
+        let mut scene = Scene::new("read").with_fd(3, descriptor(FdKind::File, "/srv/a/quartz"));
+        for (field, expected) in [
+            ("fd.name", "/srv/a/quartz"),
+            ("fd.directory", "/srv/a"),
+            ("fd.filename", "quartz"),
+            ("fd.type", "file"),
+            ("fd.typechar", "f"),
+            ("fd.uid", "8563"),
+            ("fd.containername", ":/srv/a/quartz"),
+            ("fd.sip", "<NA>"),
+            ("fd.l4proto", "<NA>"),
+            ("fd.is_server", "false"),
+            ("fd.types", "(file)"),
+            ("fd.types[4]", "<NA>"),
+        ] {
+            assert_eq!(shown(&scene, field), expected, "{field}");
+        }
+        scene.fd = Some((3, descriptor(FdKind::File, "/top")));
+        assert_eq!(shown(&scene, "fd.directory"), "/");
+        scene.fd = Some((3, descriptor(FdKind::Directory, "/srv/a")));
+        assert_eq!(shown(&scene, "fd.directory"), "/srv/a");
+        assert_eq!(shown(&scene, "fd.filename"), "<NA>");
+    }
+
+    #[test]
+    fn a_device_number_has_two_halves() {
+        let mut fd = descriptor(FdKind::File, "/x");
+        fd.dev = 0xffff_ffff;
+        let scene = Scene::new("read").with_fd(3, fd);
+        assert_eq!(shown(&scene, "fd.dev"), "FFFFFFFF");
+        assert_eq!(shown(&scene, "fd.dev.major"), "4095");
+        assert_eq!(shown(&scene, "fd.dev.minor"), "1048575");
+    }
+
+    #[test]
+    fn a_connection_has_two_ends_and_two_sides() {
+        let scene = connection();
+        for (field, expected) in [
+            ("fd.name", "192.168.7.20:53321->203.0.113.9:443"),
+            ("fd.cip", "192.168.7.20"),
+            ("fd.sport", "443"),
+            ("fd.lip", "192.168.7.20"),
+            ("fd.rport", "443"),
+            ("fd.rproto", "443"),
+            ("fd.l4proto", "tcp"),
+            ("fd.sockfamily", "ip"),
+            ("fd.is_server", "false"),
+            ("fd.connected", "true"),
+        ] {
+            assert_eq!(shown(&scene, field), expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_socket_without_a_role_has_no_ends() {
+        let mut scene = connection();
+        if let Some((_, fd)) = &mut scene.fd {
+            fd.socket.as_mut().unwrap().role = None;
+        }
+        assert_eq!(shown(&scene, "fd.sip"), "<NA>");
+        assert_eq!(shown(&scene, "fd.l4proto"), "<NA>");
+        assert_eq!(shown(&scene, "fd.is_server"), "false");
+    }
+
+    #[test]
+    fn a_failed_open_has_the_name_that_was_asked_for() {
+        let mut scene = Scene::new("openat").with_params(&[
+            Param::Int(-2),
+            Param::Int(77),
+            Param::Bytes(b"no//such"),
+        ]);
+        assert_eq!(shown(&scene, "fd.name"), "<UNKNOWN>no/such");
+        assert_eq!(shown(&scene, "fd.nameraw"), "no/such");
+        assert_eq!(shown(&scene, "fd.typechar"), "f");
+        assert_eq!(shown(&scene, "fd.type"), "<NA>");
+        scene.params[1] = Param::Int(path::AT_FDCWD);
+        assert_eq!(shown(&scene, "fd.name"), "/root/no/such");
+        assert_eq!(shown(&scene, "fd.directory"), "/root/no");
+        assert_eq!(shown(&scene, "fd.filename"), "<NA>");
+    }
+
+    #[test]
+    fn control_characters_are_not_printed() {
+        let scene = Scene::new("read").with_fd(3, descriptor(FdKind::File, "/tmp/a\nb"));
+        assert_eq!(shown(&scene, "fd.name"), "/tmp/a\u{fffd}b");
+        assert_eq!(scene.value("fd.name"), Some(format!("{:?}", Value::Bytes(b"/tmp/a\nb"))));
+    }
+
+    #[test]
+    fn other_events_have_no_descriptor() {
+        let scene = Scene::new("unlink").with_fd(3, descriptor(FdKind::File, "/x"));
+        assert_eq!(shown(&scene, "fd.name"), "<NA>");
+        assert_eq!(shown(&scene, "fd.num"), "<NA>");
+    }
+}

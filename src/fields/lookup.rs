@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::{Arg, CLASSES, FieldFlags, FieldInfo};
+use super::{Arg, CLASSES, FieldFlags, FieldInfo, statics};
 use crate::event::{DataType, EventType};
 
 /// A field as a condition or an output names it, resolved.
@@ -33,6 +33,9 @@ pub struct LookupError(pub String);
 /// With Falco's text if there is no such field or the argument doesn't fit.
 pub fn lookup(name: &str, argument: Option<&str>) -> Result<Field, LookupError> {
     let shown = argument.map_or_else(|| name.to_owned(), |text| format!("{name}[{text}]"));
+    if let Some((info, arg)) = statics::find(name).filter(|_| argument.is_none()) {
+        return Ok(Field { info, arg, ty: info.ty, is_list: false, text: shown.into() });
+    }
     let Some((info, suffix)) = row_of(name) else { return Err(unknown(name, &shown)) };
     let mut ty = info.ty;
     let arg = match (info.name, suffix, argument) {

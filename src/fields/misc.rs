@@ -1,8 +1,9 @@
 //! `util.*` and `fdlist.*`.
 
 use super::text::Text;
-use super::{FieldClass, FieldInfo, absent, field, path, render, tuple};
-use crate::event::{DataType as T, Event, Fd, Value, known};
+use super::tuple::{self, End};
+use super::{FieldClass, FieldInfo, absent, field, path, render};
+use crate::event::{DataType as T, Event, Fd, FdKind, Value, known};
 
 /// Utility fields.
 pub static UTIL: FieldClass =
@@ -64,23 +65,56 @@ fn push_name(text: &mut Text<'_>, event: &Event<'_>, _: i64, fd: Option<&Fd>) ->
     true
 }
 
+/// The two ends of a connection; roles are not asked for here.
+fn ends(fd: &Fd) -> Option<(End, End)> {
+    let socket = fd.socket.as_ref()?;
+    matches!(fd.kind, FdKind::Ipv4Socket | FdKind::Ipv6Socket)
+        .then_some((socket.client?, socket.server?))
+}
+
 fn push_client_ip(text: &mut Text<'_>, _: &Event<'_>, _: i64, fd: Option<&Fd>) -> bool {
-    let end = fd.and_then(tuple::ends).map(|(client, _)| client);
+    let end = fd.and_then(ends).map(|(client, _)| client);
     end.map(|(address, _)| tuple::push_ip(text, address)).is_some()
 }
 
 fn push_server_ip(text: &mut Text<'_>, _: &Event<'_>, _: i64, fd: Option<&Fd>) -> bool {
-    let end = fd.and_then(tuple::server_end);
+    let is_server = |fd: &&Fd| matches!(fd.kind, FdKind::Ipv4Server | FdKind::Ipv6Server);
+    let own = fd.filter(is_server).and_then(|fd| fd.socket?.server);
+    let end = own.or_else(|| fd.and_then(ends).map(|(_, server)| server));
     end.map(|(address, _)| tuple::push_ip(text, address)).is_some()
 }
 
 fn push_client_port(text: &mut Text<'_>, _: &Event<'_>, _: i64, fd: Option<&Fd>) -> bool {
-    let end = fd.and_then(tuple::ends).map(|(client, _)| client);
+    let end = fd.and_then(ends).map(|(client, _)| client);
     end.map(|(_, port)| text.push_uint(port.into())).is_some()
 }
 
 /// Of connections only: Falco leaves out the ports of servers here, though not their addresses.
 fn push_server_port(text: &mut Text<'_>, _: &Event<'_>, _: i64, fd: Option<&Fd>) -> bool {
-    let end = fd.and_then(tuple::ends).map(|(_, server)| server);
+    let end = fd.and_then(ends).map(|(_, server)| server);
     end.map(|(_, port)| text.push_uint(port.into())).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::support::{Scene, descriptor, shown};
+    use super::*;
+    use crate::event::{Param, Socket};
+
+    #[test]
+    fn the_descriptors_of_a_poll_are_listed() {
+        let mut server = descriptor(FdKind::Ipv4Server, "");
+        server.socket =
+            Some(Socket { server: Some(("0.0.0.0".parse().unwrap(), 80)), ..Socket::default() });
+        // Two of them: 6, a server, and 99, which isn't known.
+        let encoded = b"\x02\0\x06\0\0\0\0\0\0\0\x01\0\x63\0\0\0\0\0\0\0\x04\0";
+        let scene = Scene::new("poll")
+            .with_params(&[Param::Int(1), Param::Bytes(encoded), Param::Int(-1)])
+            .with_fd(6, server);
+        assert_eq!(shown(&scene, "fdlist.nums"), "6,99");
+        assert_eq!(shown(&scene, "fdlist.names"), "0.0.0.0:80,<NA>");
+        assert_eq!(shown(&scene, "fdlist.sips"), "0.0.0.0");
+        assert_eq!(shown(&scene, "fdlist.sports"), "<NA>");
+        assert_eq!(shown(&scene, "evt.arg.fds"), "6:41 99:?4");
+    }
 }

@@ -21,6 +21,7 @@ pub mod proc;
 pub mod proc_kin;
 pub mod proc_who;
 pub mod render;
+pub mod statics;
 #[cfg(test)]
 pub(crate) mod support;
 pub mod text;

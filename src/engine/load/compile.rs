@@ -16,6 +16,7 @@ use crate::engine::lang::ast::{Check, Expr, Operator, Position, Right};
 use crate::engine::lang::parser;
 use crate::engine::output::Template;
 use crate::engine::rule::Rule;
+use crate::fields::statics;
 use crate::fields::{CLASSES, FieldFlags};
 
 /// Fields that tell nothing any more, and what is said of them in a condition.
@@ -422,7 +423,7 @@ impl<'a> Compiler<'a> {
 
 /// ` a_b=%a.b` for every field that suggests itself.
 fn append_suggested(output: &mut String) {
-    let fields = CLASSES.iter().flat_map(|class| class.fields);
+    let fields = CLASSES.iter().flat_map(|class| class.fields).chain(statics::rows());
     for field in fields.filter(|field| field.has(FieldFlags::FORMAT_SUGGESTED)) {
         output.push_str(&format!(" {}=%{}", field.name.replace('.', "_"), field.name));
     }

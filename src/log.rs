@@ -1,6 +1,6 @@
 //! What the agent says about itself: to stderr and to syslog, in Falco's form.
 //!
-//! [`log!`](crate::log) writes a line at once. What an attacker can provoke at will goes through
+//! [`log!`](macro@crate::log) writes a line at once. What an attacker can provoke at will goes through
 //! [`log_limited!`](crate::log_limited): one line in ten seconds for each place in the code, with
 //! the number of those left out. Alerts are not logged here; they go to [`outputs`](crate::outputs).
 
@@ -59,7 +59,7 @@ pub fn is_enabled(level: Level) -> bool {
     level as u8 <= LEVEL.load(Relaxed)
 }
 
-/// Writes one line; use [`log!`](crate::log).
+/// Writes one line; use [`log!`](macro@crate::log).
 pub fn write(level: Level, line: fmt::Arguments<'_>) {
     if !is_enabled(level) {
         return;

@@ -1,6 +1,6 @@
 //! `--list`: what rules can name, from the same rows that the engine uses.
 //!
-//! The list of events is in [`list_events`](super::list_events).
+//! The list of events is in `list_events`.
 
 use std::io;
 use std::io::Write;

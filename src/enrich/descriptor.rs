@@ -1,7 +1,7 @@
 //! What a descriptor of a process is, read from `/proc` while the process stands still: the link's
 //! text tells the kind, `/proc/<pid>/net` the ends of a socket.
 //!
-//! Source: proc(5) ("/proc/[pid]/fd"), `falco-libs`' kinds of descriptors as in [`FdKind`].
+//! Source: proc(5) (`/proc/pid/fd`), `falco-libs`' kinds of descriptors as in [`FdKind`].
 
 use std::ffi::CStr;
 use std::ffi::CString;

@@ -7,8 +7,8 @@
 //! Order: hand in the process records of one drain together and before the file records that were
 //! read *before* that drain, so that an open finds the process as it is after its exec.
 //!
-//! What a record means is in [`process_records`](super::process_records) and
-//! [`file_records`](super::file_records).
+//! What a record means is in `process_records` and
+//! `file_records`.
 
 use std::io;
 use std::path::Path;

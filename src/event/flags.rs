@@ -7,7 +7,7 @@ pub type FlagTable = &'static [(&'static str, u32)];
 ///
 /// Entries are tried in table order: a zero entry matches only a zero value; another one matches
 /// if all its bits are left, and takes them away. Unknown bits are silently dropped.
-/// Source: falco-libs' rendering of flags, `events.md` §2 of the compatibility notes.
+/// Source: falco-libs' rendering of flags.
 pub fn flag_names(table: FlagTable, value: u32) -> impl Iterator<Item = &'static str> {
     let mut rest = value;
     let mut done = false;

@@ -102,7 +102,7 @@ impl ArgKind {
     }
 }
 
-/// Names of the bits in [`FieldInfo::flags`].
+/// Names of the bits in `FieldInfo::flags`.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldFlags;
 

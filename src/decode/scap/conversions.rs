@@ -1,5 +1,5 @@
 //! How events in old layouts become events in current ones: rows only, applied by
-//! [`Converter`](super::convert::Converter).
+//! `Converter` in `convert`.
 //!
 //! Until 2025 many parameters stood on enter events; today's exit events carry everything. A row
 //! says, for an event code with so many parameters, what is done with it. Order: by code, then by

@@ -2,8 +2,8 @@
 //!
 //! Used alike by every source that sees system calls (ptrace; audit's records carry the same
 //! numbers). Numbers are translated to names by architecture, names to event types by the event
-//! table, arguments to parameters by [`rows`], the kernel's flags to Falco's by
-//! [`kernel_flags`]. What the arguments point to is asked from an [`Inspect`].
+//! table, arguments to parameters by `rows`, the kernel's flags to Falco's by
+//! `kernel_flags`. What the arguments point to is asked from an [`Inspect`].
 
 mod kernel_flags;
 mod numbers;

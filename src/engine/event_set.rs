@@ -1,7 +1,7 @@
 //! Sets of event types, and which ones a condition can match.
 //!
-//! Falco derives the set from the checks of `evt.type` and `syscall.type` alone (filter-language
-//! §5 of the compatibility notes); rules are tried only for events of their set. All generic
+//! Falco derives the set from the checks of `evt.type` and `syscall.type` alone;
+//! rules are tried only for events of their set. All generic
 //! system calls share one pair of event codes, so they enter and leave a set together.
 
 use super::lang::ast::{Argument, Check, Expr, Operand, Operator, Right};

@@ -1,6 +1,6 @@
 //! Which operator goes with which type, and how the text of a literal becomes a value.
 //!
-//! Texts and limits are Falco's (filter-language §4 of the compatibility notes): numbers are read
+//! Texts and limits are Falco's: numbers are read
 //! as C's scanf reads them, then cut to the type's width.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -21,7 +21,7 @@ use crate::log_limited;
 use crate::metrics::METRICS;
 
 /// Most bytes that wait in the queue.
-const MAX_QUEUED_BYTES: usize = 64 << 20;
+const MAX_QUEUED_BYTES: usize = 32 << 20;
 
 /// Most bytes that are handed to a channel at once.
 const MAX_BATCH_BYTES: usize = 64 << 10;
@@ -171,6 +171,10 @@ impl Outputs {
     /// Whether everything was written.
     pub fn finish(mut self) -> bool {
         drop(self.queue.take());
+        let dropped = METRICS.outputs.dropped.get();
+        if dropped > 0 {
+            log!(Level::Warning, "{dropped} alerts were dropped since the queue was full");
+        }
         let Some(worker) = self.worker.take() else { return true };
         while self.ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
             if self.is_stuck() {

@@ -5,6 +5,9 @@
 //! it the project's own) and made ones. `naive` judges each rule's condition by itself.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
     clippy::panic,
     clippy::print_stderr,
     missing_docs,

@@ -52,7 +52,7 @@ fn conditions_get_the_recorded_verdicts() {
         eprintln!("SKIPPED: EYAS_CONDITIONS doesn't name a file of recorded verdicts");
         return;
     };
-    let services = std::env::var("EYAS_SERVICES").unwrap_or("/etc/services".to_owned());
+    let services = std::env::var("EYAS_SERVICES").unwrap_or_else(|_| "/etc/services".to_owned());
     match std::fs::read(services) {
         Ok(text) => install_services(&String::from_utf8_lossy(&text)),
         Err(_) => install_services("http 80/tcp\nhttps 443/tcp\nssh 22/tcp\n"),

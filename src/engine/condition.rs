@@ -23,11 +23,11 @@ pub struct Condition {
 #[derive(Clone, Debug)]
 pub enum Node {
     /// All of them; true if there are none.
-    And(Vec<Node>),
+    And(Vec<Self>),
     /// Any of them; false if there are none.
-    Or(Vec<Node>),
+    Or(Vec<Self>),
     /// The opposite.
-    Not(Box<Node>),
+    Not(Box<Self>),
     /// One comparison.
     Test(Arc<Predicate>),
 }
@@ -95,11 +95,11 @@ pub enum Test {
     /// Within so many nanoseconds of a time.
     Around(u64, u64),
     /// Exactly one of them holds.
-    OneOf(Box<[Test]>),
+    OneOf(Box<[Self]>),
     /// At least one of them holds.
-    AnyOf(Box<[Test]>),
+    AnyOf(Box<[Self]>),
     /// There are some and all of them hold.
-    AllOf(Box<[Test]>),
+    AllOf(Box<[Self]>),
     /// With another value of the event.
     Right(RightTest),
 }

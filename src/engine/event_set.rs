@@ -35,7 +35,7 @@ impl EventSet {
     #[must_use]
     pub const fn all() -> Self {
         let mut words = [u64::MAX; WORDS];
-        words[WORDS - 1] = if BITS % 64 == 0 { u64::MAX } else { (1 << (BITS % 64)) - 1 };
+        words[WORDS - 1] = if BITS.is_multiple_of(64) { u64::MAX } else { (1 << (BITS % 64)) - 1 };
         Self { words }
     }
 

@@ -23,7 +23,7 @@ pub enum Source {
     /// Always the same text.
     Literal(Box<[u8]>),
     /// A list of texts, one of each source.
-    List(Box<[Source]>),
+    List(Box<[Self]>),
     /// A transformer over the values of others.
     Apply(Transform),
 }
@@ -175,8 +175,8 @@ fn join<'a>(separator: &[u8], list: Value<'a>, arena: &'a Arena) -> Option<Value
 /// Decodes base64 with or without padding; `None` if the text isn't base64.
 fn decode_base64<'a>(text: &'a [u8], arena: &'a Arena) -> Option<&'a [u8]> {
     let unpadded = match text {
-        [head @ .., b'=', b'='] if text.len() % 4 == 0 => head,
-        [head @ .., b'='] if text.len() % 4 == 0 => head,
+        [head @ .., b'=', b'='] if text.len().is_multiple_of(4) => head,
+        [head @ .., b'='] if text.len().is_multiple_of(4) => head,
         _ => text,
     };
     let mut decoded = bumpalo::collections::Vec::with_capacity_in(text.len(), arena);

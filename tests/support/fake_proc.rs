@@ -132,7 +132,7 @@ impl FakeProc {
         let (tty, threads) = (process.tty, process.threads);
         write!(stat, " {tty} -1 {flags} 5 0 6 0 0 0 0 0 20 0 {threads} 0").unwrap();
         write!(stat, " {} 0 0 0 0 0 {image}", process.start_ticks).unwrap();
-        write!(stat, "{} {image} 0 0 0 0\n", " 0".repeat(19)).unwrap();
+        writeln!(stat, "{} {image} 0 0 0 0", " 0".repeat(19)).unwrap();
         let status = format!(
             "Name:\t{}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nGid:\t{gid}\t{gid}\t{gid}\t{gid}\n\
              Groups:\t\nVmSize:\t 10 kB\nVmRSS:\t 5 kB\nVmSwap:\t 0 kB\n\

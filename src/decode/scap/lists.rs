@@ -150,7 +150,6 @@ pub(super) fn text<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<&'
 }
 
 /// Items with a NUL behind each.
-
 fn list<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<&'a [u8], Malformed> {
     limited(reader, what, MAX_LIST)
 }

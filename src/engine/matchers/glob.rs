@@ -160,7 +160,7 @@ fn class(text: &[u8], ignores_case: bool) -> Option<([u64; 4], &[u8])> {
         }
         is_first = false;
         if let Some((members, tail)) = named(rest) {
-            (0..=u8::MAX).filter(|byte| members(byte)).for_each(|byte| put(&mut bits, byte));
+            (0..=u8::MAX).filter(members).for_each(|byte| put(&mut bits, byte));
             rest = tail;
             continue;
         }

@@ -167,16 +167,49 @@ pub fn name_and_tid<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
 /// All control groups as `subsystem=path`, joined by blanks.
 pub fn cgroups<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
     let thread = event.thread.filter(|thread| thread.has_read(Unread::CGROUPS))?;
-    Some(Value::Bytes(joined(event.arena, terminated_items(&thread.cgroups), b" ")))
+    let mut text = Text::new(event.arena);
+    for (index, (name, path)) in memberships(thread).enumerate() {
+        if index > 0 {
+            text.push(b" ");
+        }
+        for part in [name.0, name.1, b"=", path] {
+            text.push(part);
+        }
+    }
+    Some(text.value())
 }
 
 /// The path of one subsystem's control group.
 pub fn cgroup<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
     let Arg::Key(subsystem) = arg else { return None };
     let thread = event.thread.filter(|thread| thread.has_read(Unread::CGROUPS))?;
-    terminated_items(&thread.cgroups)
-        .find_map(|item| item.strip_prefix(subsystem.as_bytes())?.strip_prefix(b"="))
-        .map(Value::Bytes)
+    let is_it = |name: Subsystem<'_>| {
+        subsystem.as_bytes().strip_prefix(name.0).is_some_and(|rest| rest == name.1)
+    };
+    memberships(thread).find(|(name, _)| is_it(*name)).map(|(_, path)| Value::Bytes(path))
+}
+
+/// A subsystem's name, in two parts.
+type Subsystem<'a> = (&'a [u8], &'a [u8]);
+
+/// The subsystems with their paths, under the names that Falco has for them.
+fn memberships(thread: &Thread) -> impl Iterator<Item = (Subsystem<'_>, &[u8])> {
+    const SURPLUS: &[u8] = b"_cgroup";
+    terminated_items(&thread.cgroups).filter_map(|item| {
+        let equals = item.iter().position(|&byte| byte == b'=')?;
+        let (name, path) = item.split_at_checked(equals)?;
+        let (head, tail) = match memchr::memmem::find(name, SURPLUS) {
+            None => (name, &b""[..]),
+            Some(at) => (name.get(..at)?, name.get(at + SURPLUS.len()..)?),
+        };
+        let name = match (head, tail) {
+            (b"perf", b"") => (&b"perf_event"[..], tail),
+            (b"mem", b"") => (&b"memory"[..], tail),
+            (b"io", b"") => (&b"blkio"[..], tail),
+            other => other,
+        };
+        Some((name, path.get(1..)?))
+    })
 }
 
 /// The number of live threads, and of those that are not the leader.

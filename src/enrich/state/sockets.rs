@@ -297,6 +297,8 @@ fn take_tuple(fd: &mut Fd, told: Tuple<'_>, is_incoming: bool, interfaces: &[(Ip
     let kind = kind_of(source.0);
     if kind == FdKind::Ipv4Socket {
         set_kind(fd, kind);
+    } else if fd.kind == FdKind::Ipv6Server {
+        return misread_server(fd, source.0, dest.0);
     }
     let socket = fd.socket.get_or_insert_default();
     if !set_ends(socket, source, dest) {
@@ -313,6 +315,16 @@ fn take_tuple(fd: &mut Fd, told: Tuple<'_>, is_incoming: bool, interfaces: &[(Ip
         swap_ends(socket);
     }
     fd.name = ip_name(socket);
+}
+
+/// Falco writes the ends over the server's address in place: the source becomes the address, the
+/// first bytes of the destination port and protocol.
+fn misread_server(fd: &mut Fd, source: IpAddr, dest: IpAddr) {
+    let IpAddr::V6(dest) = dest else { return };
+    let [low, high, ..] = dest.octets();
+    let socket = fd.socket.get_or_insert_default();
+    socket.server = Some((source, u16::from_le_bytes([low, high])));
+    socket.protocol = Protocol::Unknown;
 }
 
 /// Which end a process has that sends or receives without connect. Falco asks which ports the

@@ -2,7 +2,7 @@
 
 use super::text::{Text, joined};
 use super::{Arg, ArgKind as A, FieldClass, FieldFlags as F, FieldInfo, absent, field};
-use crate::event::{Container, DataType as T, Event, InContainer, Mount, Value};
+use crate::event::{Container, DataType as T, Event, InContainer, Mount, Param, Value, known};
 
 /// Container related fields.
 pub static CLASS: FieldClass = FieldClass {
@@ -97,6 +97,9 @@ enum Place<'a> {
 
 /// `None` if the cgroups are not known, or nothing but the id of the container.
 fn place<'a>(event: &Event<'a>) -> Option<Place<'a>> {
+    if let Some(id) = told_id(event) {
+        return event.world.containers.get(id.as_bytes()).map(Place::Known);
+    }
     match &event.thread?.container {
         InContainer::Unknown => None,
         InContainer::Host => Some(Place::Host),
@@ -111,7 +114,31 @@ fn container<'a>(event: &Event<'a>) -> Option<&'a Container> {
     }
 }
 
+/// The container that an event is about, rather than its thread.
+fn told_id<'a>(event: &Event<'a>) -> Option<&'a str> {
+    #[derive(serde::Deserialize)]
+    struct Told<'t> {
+        #[serde(borrow)]
+        container: ToldContainer<'t>,
+    }
+    #[derive(serde::Deserialize)]
+    struct ToldContainer<'t> {
+        id: &'t str,
+    }
+    let json = match event.ty {
+        known::CONTAINER => event.param(0),
+        known::ASYNCEVENT if event.param(1) == Param::Bytes(b"container") => event.param(2),
+        _ => return None,
+    };
+    let json = json.as_bytes()?;
+    let json = json.strip_suffix(b"\0").unwrap_or(json);
+    serde_json::from_slice::<Told<'a>>(json).ok().map(|told| told.container.id)
+}
+
 fn id<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    if let Some(id) = told_id(event) {
+        return Some(Value::Bytes(id.as_bytes()));
+    }
     match &event.thread?.container {
         InContainer::Unknown => None,
         InContainer::Host => Some(Value::Bytes(b"host")),

@@ -142,8 +142,8 @@ pub fn capabilities<'a>(event: &Event<'a>, set: u64) -> Option<Value<'a>> {
 /// How many descriptors the process has open, as far as they are known.
 #[must_use]
 pub fn open_fds(event: &Event<'_>, thread: &Thread) -> u64 {
-    let table = event.world.fd_table(thread);
-    table.and_then(|table| u64::try_from(table.len()).ok()).unwrap_or(0)
+    let main = event.world.main_thread(thread);
+    main.and_then(|main| u64::try_from(main.fds.len()).ok()).unwrap_or(0)
 }
 
 /// Open descriptors in percent of the limit.

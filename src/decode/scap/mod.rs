@@ -24,6 +24,8 @@ use self::convert::{Converter, Outcome};
 use self::event::RawEvent;
 use self::layouts::{LARGE, Layout, OLD, Target, UNUSED};
 use super::reader::Truncated;
+use super::syscall;
+use super::syscall::Abi;
 use crate::event::{EventType, Param, known};
 
 /// Bytes that cannot be what they claim to be.
@@ -145,8 +147,14 @@ fn target_type<'a>(layout: &Layout, params: &mut Vec<Param<'a>>) -> Option<Event
     match layout.target {
         Target::Own(ty) => Some(ty),
         Target::Generic => {
-            let code = params.first()?.as_u64().and_then(|code| u16::try_from(code).ok())?;
-            let call = syscall_codes::call(code)?;
+            let number = |index: usize| params.get(index).and_then(|param| param.as_u64());
+            let code = number(0).and_then(|code| u16::try_from(code).ok())?;
+            let native = || {
+                let native = number(1).and_then(|native| u32::try_from(native).ok())?;
+                syscall::name(Abi::X86_64, native).map(syscall_codes::named)
+            };
+            // Zero: the writer had no code for the call yet, only the machine's number.
+            let call = if code == 0 { native() } else { syscall_codes::call(code) }?;
             if call.generic.is_none() {
                 params.resize(2, Param::Unknown);
                 params.push(Param::Bytes(call.name.as_bytes()));

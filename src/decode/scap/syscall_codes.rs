@@ -25,6 +25,7 @@ pub fn call(code: u16) -> Option<Call> {
 }
 
 /// The system call of that name.
+#[must_use]
 pub fn named(name: &'static str) -> Call {
     let ty = EventType::by_name(name).filter(|ty| ty.info().kind == Kind::Generic);
     Call { generic: ty, name }

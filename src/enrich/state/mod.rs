@@ -178,7 +178,7 @@ impl Tracker {
         }
         let turn = self.apply(world, raw);
         let world = &*world;
-        let thread = if turn.has_thread { world.thread(raw.tid) } else { None };
+        let thread = world.thread(raw.tid);
         let mut fd = EventFd::default();
         if raw.ty.info().has_fd()
             && let Some(thread) = thread
@@ -250,25 +250,16 @@ impl Tracker {
     fn apply(&mut self, world: &mut World, raw: &RawEvent<'_>) -> Turn {
         let mut turn = Turn::default();
         match raw.ty {
-            known::CONTAINER => {
-                containers::learn(world, raw);
-                turn.has_thread = true;
-                return turn;
-            }
-            known::ASYNCEVENT => {
+            known::CONTAINER | known::ASYNCEVENT => {
                 containers::learn(world, raw);
                 return turn;
             }
             known::USERADDED | known::USERDELETED | known::GROUPADDED | known::GROUPDELETED => {
                 accounts::change(world, raw);
-                turn.has_thread = true;
                 return turn;
             }
-            known::PROCINFO => {
-                turn.has_thread = true;
-                return turn;
-            }
-            known::DROP
+            known::PROCINFO
+            | known::DROP
             | known::SCAPEVENT
             | known::CPU_HOTPLUG
             | known::NOTIFICATION
@@ -277,7 +268,6 @@ impl Tracker {
             | known::PLUGINEVENT => return turn,
             _ => {}
         }
-        turn.has_thread = true;
         let is_birth = matches!(raw.ty, known::CLONE | known::CLONE3 | known::FORK | known::VFORK);
         let may_invent = !is_birth && !matches!(raw.ty, known::PROCEXIT | known::SWITCH);
         if may_invent && !world.threads.contains_key(&raw.tid) {

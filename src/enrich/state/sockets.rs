@@ -298,7 +298,7 @@ fn take_tuple(fd: &mut Fd, told: Tuple<'_>, is_incoming: bool, interfaces: &[(Ip
     if kind == FdKind::Ipv4Socket {
         set_kind(fd, kind);
     } else if fd.kind == FdKind::Ipv6Server {
-        return misread_server(fd, source.0, dest.0);
+        return misread_server(fd, source, dest);
     }
     let socket = fd.socket.get_or_insert_default();
     if !set_ends(socket, source, dest) {
@@ -319,11 +319,12 @@ fn take_tuple(fd: &mut Fd, told: Tuple<'_>, is_incoming: bool, interfaces: &[(Ip
 
 /// Falco writes the ends over the server's address in place: the source becomes the address, the
 /// first bytes of the destination port and protocol.
-fn misread_server(fd: &mut Fd, source: IpAddr, dest: IpAddr) {
-    let IpAddr::V6(dest) = dest else { return };
-    let [low, high, ..] = dest.octets();
+fn misread_server(fd: &mut Fd, source: End, dest: End) {
+    let IpAddr::V6(overwritten) = dest.0 else { return };
+    let [low, high, ..] = overwritten.octets();
+    fd.name = format!("{}:{}->{}:{}", source.0, source.1, dest.0, dest.1).into_bytes().into();
     let socket = fd.socket.get_or_insert_default();
-    socket.server = Some((source, u16::from_le_bytes([low, high])));
+    socket.server = Some((source.0, u16::from_le_bytes([low, high])));
     socket.protocol = Protocol::Unknown;
 }
 

@@ -7,8 +7,6 @@ use crate::event::{EventFlags, EventType, Fd, FdTable, Thread, World, known};
 /// The event's thread and descriptor as they are found out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
-    /// It is something that a thread does.
-    pub(super) has_thread: bool,
     /// Number of its descriptor, -1 for none.
     pub(super) fd: i64,
     /// The descriptor whose entry it is about.
@@ -19,7 +17,7 @@ pub(super) struct Turn {
 
 impl Default for Turn {
     fn default() -> Self {
-        Self { has_thread: false, fd: -1, info: None, has_name_changed: false }
+        Self { fd: -1, info: None, has_name_changed: false }
     }
 }
 
@@ -73,6 +71,9 @@ pub(super) fn fds_mut(world: &mut World, tid: i64) -> Option<&mut FdTable> {
 
 /// One entry, to read.
 pub(super) fn fd(world: &World, tid: i64, num: i64) -> Option<&Fd> {
+    if num < 0 {
+        return None;
+    }
     fds(world, tid)?.get(&num)
 }
 

@@ -342,7 +342,8 @@ fn write_pid_file(path: Option<&Path>) -> Result<(), Error> {
 
 /// Writes out what waits, then the counts.
 fn finish(judge: Judge, drops: Option<&str>) -> Result<(), Error> {
-    finish_to(judge, drops, &mut io::stdout().lock())
+    // Not locked: the outputs write what waits there until they have ended.
+    finish_to(judge, drops, &mut io::stdout())
 }
 
 /// Writes out what waits, then the counts to `out`.

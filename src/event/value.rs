@@ -18,7 +18,7 @@ pub enum Value<'a> {
     /// An address.
     Ip(IpAddr),
     /// A list field, an either-end field (`fd.ip`) or an any-ancestor field (`proc.aname`).
-    List(&'a [Value<'a>]),
+    List(&'a [Self]),
     /// An integer known not to be negative, whose number isn't known: `>= 0` and `exists` are
     /// true, it equals no number and prints as `<NA>`.
     NotNegative,

@@ -47,6 +47,10 @@ impl EventSet {
             set.insert_bit(EventType::COUNT + past);
             return Some(set);
         }
+        // A name without event codes: nothing is restricted by it.
+        if name == "syscall" {
+            return Some(set);
+        }
         if let Some(ty) = EventType::by_name(name) {
             set.insert(ty);
             return Some(set);
@@ -56,7 +60,7 @@ impl EventSet {
             set.insert_generic();
             return Some(set);
         }
-        (name == "syscall").then_some(set)
+        None
     }
 
     /// The event types for which `expr` can be true, by Falco's derivation.

@@ -7,13 +7,17 @@
 
 mod support;
 
+use std::io::Write as _;
 use std::process::Command;
+use std::time::Duration;
+use std::time::Instant;
 
 use nix::sys::signal::Signal;
 use support::Need;
 use support::docker::Docker;
 use support::have;
 use support::host::Agent;
+use support::host::PATIENCE;
 use support::host::Sandbox;
 use support::host::Staying;
 
@@ -332,4 +336,83 @@ fn a_killed_agent_leaves_nothing_behind() {
     let mut agent = Agent::watch(&sandbox, WITH_INTRODUCTION);
     agent.mark(&sandbox);
     assert!(agent.end(Signal::SIGTERM).status.success());
+}
+
+#[test]
+fn without_arguments_the_shipped_rules_alert_on_standard_output() {
+    if !have("without_arguments_the_shipped_rules_alert_on_standard_output", HOST) {
+        return;
+    }
+    for path in ["/etc/eyas/eyas.yaml", "/etc/falco/falco.yaml"] {
+        if std::path::Path::new(path).exists() {
+            // Said past the test harness: this host has a configuration of its own.
+            let _ = writeln!(std::io::stderr(), "SKIPPED: {path} is there");
+            return;
+        }
+    }
+    let sandbox = Sandbox::new();
+    let mut agent = Agent::start(&[]);
+    // Nothing says from when on it watches: until it does, once more.
+    let deadline = Instant::now() + PATIENCE;
+    let line = loop {
+        let miner = Staying::start(Command::new(sandbox.program("xmrig")).arg("--bench=1M"));
+        let found = agent.line_within(Duration::from_millis(500), |line| {
+            line.contains("Critical Crypto miner run (command=xmrig --bench=1M ")
+        });
+        miner.end();
+        if let Some(line) = found {
+            break line;
+        }
+        assert!(Instant::now() < deadline, "{}", agent.errors());
+    };
+    assert!(is_alert(&line, &line[20..]), "{line}");
+    assert!(line.ends_with("container_id=host container_name=host)"), "{line}");
+    assert!(agent.end(Signal::SIGINT).status.success());
+}
+
+#[test]
+fn rules_that_changed_are_in_force_after_a_reload() {
+    if !have("rules_that_changed_are_in_force_after_a_reload", HOST) {
+        return;
+    }
+    let rule = |output: &str| {
+        format!(
+            "- rule: reloaded
+  desc: d
+  condition: evt.type = execve and proc.name = reloaded
+  output: {output} %proc.args
+  priority: INFO
+"
+        )
+    };
+    let sandbox = Sandbox::new();
+    let file = rules(&sandbox, &rule("before"));
+    let mut agent = Agent::watch(&sandbox, &["-r", &file]);
+    let run = |arg: &str| Staying::start(Command::new(sandbox.program("reloaded")).arg(arg));
+    let first = run("first");
+    agent.line("the old rule", |line| line.ends_with("before first"));
+    first.end();
+
+    rules(&sandbox, "- rule: broken\n  desc: d\n");
+    agent.send(Signal::SIGHUP);
+    agent.error("the complaint about the broken file", |text| {
+        text.contains("the rules stay as they are")
+    });
+    let second = run("second");
+    agent.line("the old rule still", |line| line.ends_with("before second"));
+    second.end();
+
+    rules(&sandbox, &rule("after"));
+    agent.send(Signal::SIGHUP);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let third = run("third");
+        let line = agent.line_within(PATIENCE, |line| line.ends_with(" third"));
+        third.end();
+        if line.is_some_and(|line| line.ends_with("after third")) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{}", agent.errors());
+        agent.forget();
+    }
 }

@@ -236,17 +236,48 @@ impl Agent {
         self.errors.lock().unwrap().clone()
     }
 
+    /// Forgets the lines that have been read so far.
+    pub fn forget(&mut self) {
+        self.seen.clear();
+    }
+
     /// The first line, of those read already or still to come, that `accept` takes.
     pub fn line(&mut self, what: &str, accept: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + PATIENCE;
+        let line = self.line_within(PATIENCE, accept);
+        line.unwrap_or_else(|| panic!("no line with {what}:\n{}", self.told()))
+    }
+
+    /// The same, if it comes within that time.
+    pub fn line_within(
+        &mut self,
+        patience: Duration,
+        accept: impl Fn(&str) -> bool,
+    ) -> Option<String> {
+        let deadline = Instant::now() + patience;
         let mut from = 0;
         loop {
             if let Some(line) = self.seen[from..].iter().find(|line| accept(line)) {
-                return line.clone();
+                return Some(line.clone());
             }
             from = self.seen.len();
-            assert!(self.read_until(deadline), "no line with {what}:\n{}", self.told());
+            if !self.read_until(deadline) {
+                return None;
+            }
         }
+    }
+
+    /// Waits until `accept` takes what it has written to standard error.
+    pub fn error(&self, what: &str, accept: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !accept(&self.errors()) {
+            assert!(Instant::now() < deadline, "{what} is missing:\n{}", self.told());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Sends it a signal.
+    pub fn send(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 
     /// Does something that the marker rules tell of, and waits until they have: everything that
@@ -279,7 +310,7 @@ impl Agent {
 
     /// Sends `signal` and waits for the end.
     pub fn end(mut self, signal: Signal) -> Ended {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+        self.send(signal);
         let deadline = Instant::now() + PATIENCE;
         while self.read_until(deadline) {}
         let status = loop {

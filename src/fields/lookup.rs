@@ -71,11 +71,11 @@ fn row_of(name: &str) -> Option<(&'static FieldInfo, Option<&str>)> {
     if let Some(exact) = BY_NAME.get(name) {
         return Some((exact, None));
     }
-    rows()
-        .filter(|row| row.arg.dot)
+    DOTTED
+        .iter()
         .filter_map(|row| Some((row, name.strip_prefix(row.name)?.strip_prefix('.')?)))
         .max_by_key(|(row, _)| row.name.len())
-        .map(|(row, rest)| (row, Some(rest)))
+        .map(|(row, rest)| (*row, Some(rest)))
 }
 
 /// The first row of every name; literals of conditions are looked up too, so this is often asked.
@@ -86,6 +86,10 @@ static BY_NAME: LazyLock<HashMap<&'static str, &'static FieldInfo>> = LazyLock::
     }
     by_name
 });
+
+/// The rows that take a dotted suffix.
+static DOTTED: LazyLock<Vec<&'static FieldInfo>> =
+    LazyLock::new(|| rows().filter(|row| row.arg.dot).collect());
 
 fn rows() -> impl Iterator<Item = &'static FieldInfo> {
     CLASSES.iter().flat_map(|class| class.fields)

@@ -43,6 +43,10 @@ fn is_simple_regex(pattern: &[u8]) -> bool {
 }
 
 fn is_field(text: &str) -> bool {
+    // Every field has a dot and begins with a letter; most literals don't.
+    if !text.contains('.') || !text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return false;
+    }
     let looked_up = match text.split_once('[') {
         Some((name, rest)) => match rest.strip_suffix(']') {
             Some(argument) => lookup(name, Some(argument)),

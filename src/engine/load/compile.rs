@@ -200,7 +200,7 @@ impl<'a> Compiler<'a> {
 
     /// Compiles one rule; nothing if it is to be skipped.
     fn rule(&mut self, item: &'a RuleItem, index: usize) -> Read<Option<CompiledRule>> {
-        let condition = exceptions::apply(&item.condition, &item.exceptions)?;
+        let condition = exceptions::apply(&item.condition, item.exceptions.all())?;
         let output = self.output(item);
         let before = self.before.remove(&item.name);
         let template = match &before {
@@ -258,7 +258,7 @@ impl<'a> Compiler<'a> {
         let place = &item.condition_place;
         let expr = self.parse(condition, place)?;
         let expr = self.resolve(expr, condition, &item.place, None)?;
-        if !self.budget.take_nodes(expr.size().nodes) {
+        if !self.budget.take_nodes(expr.size().nodes) || !self.has_room_for_patterns(&expr) {
             return Err(too_large(Some(&item.place)));
         }
         self.doubtful(&expr, condition, place);
@@ -283,6 +283,21 @@ impl<'a> Compiler<'a> {
             self.warnings.push(item.place.warning(WarningCode::NoEventType, TOO_MANY_TYPES));
         }
         Ok(Some((expr, compiled)))
+    }
+
+    fn has_room_for_patterns(&mut self, expr: &Expr) -> bool {
+        let mut has_room = true;
+        expr.for_each_check(&mut |check| {
+            let patterns = match &check.right {
+                Right::Literal(pattern) => std::slice::from_ref(pattern),
+                Right::List(patterns) => patterns.as_slice(),
+                Right::Nothing | Right::Operand { .. } => &[],
+            };
+            if check.operator == Operator::Regex {
+                has_room &= patterns.iter().all(|pattern| self.budget.take_regex(pattern));
+            }
+        });
+        has_room
     }
 
     /// Types the condition; nothing if the rule is to be skipped.
@@ -460,7 +475,7 @@ fn is_unknown(message: &str) -> bool {
 }
 
 fn too_large(place: Option<&Place>) -> Box<Error> {
-    let message = "the lists and macros in it make the rules too large to be loaded";
+    let message = "its lists, macros or patterns make the rules too large to be loaded";
     place.map_or_else(
         || {
             Box::new(Error {

@@ -147,7 +147,7 @@ impl Loaded {
 }
 
 fn rule<'a>(rule: &'a Rule, item: &'a RuleItem, output: &'a Output) -> DescribedRule<'a> {
-    let exceptions = item.exceptions.iter();
+    let exceptions = item.exceptions.all().iter();
     let used = exceptions.clone().filter(|exception| !exception.values.is_empty());
     DescribedRule {
         rule,

@@ -1,5 +1,7 @@
 //! Exceptions: reading them, checking them, and turning them into a part of the condition.
 
+use std::collections::HashMap;
+
 use super::Read;
 use super::context::Place;
 use super::decode;
@@ -82,14 +84,54 @@ pub(super) struct Exception {
     pub(super) place: Place,
 }
 
+/// Most warnings of one exception about others of its name.
+const MAX_SAME_NAME: usize = 10;
+
+/// The exceptions of a rule, in their order. A name may be there twice; the first one counts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Exceptions {
+    all: Vec<Exception>,
+    /// Of every name, the place of the first one and how many there are.
+    by_name: HashMap<String, (usize, usize)>,
+}
+
+impl Exceptions {
+    pub(super) fn all(&self) -> &[Exception] {
+        &self.all
+    }
+
+    pub(super) fn all_mut(&mut self) -> &mut [Exception] {
+        &mut self.all
+    }
+
+    pub(super) fn into_all(self) -> Vec<Exception> {
+        self.all
+    }
+
+    pub(super) fn named(&mut self, name: &str) -> Option<&mut Exception> {
+        let (first, _) = self.by_name.get(name)?;
+        self.all.get_mut(*first)
+    }
+
+    fn count(&self, name: &str) -> usize {
+        self.by_name.get(name).map_or(0, |(_, count)| *count)
+    }
+
+    pub(super) fn push(&mut self, exception: Exception) {
+        let place = self.all.len();
+        self.by_name.entry(exception.name.clone()).or_insert((place, 0)).1 += 1;
+        self.all.push(exception);
+    }
+}
+
 /// Reads the `exceptions` of an item. With `append` the fields may be missing.
 pub(super) fn read(
     item: &Node,
     place: &Place,
     append: bool,
     warnings: &mut Vec<Warning>,
-) -> Read<Vec<Exception>> {
-    let mut exceptions = Vec::new();
+) -> Read<Exceptions> {
+    let mut exceptions = Exceptions::default();
     let Some(list) = item.get("exceptions").filter(|list| !list.is_null()) else {
         return Ok(exceptions);
     };
@@ -97,7 +139,8 @@ pub(super) fn read(
     let items = list.sequence().ok_or_else(|| here.shape("Rule exceptions must be a sequence"))?;
     for item in items {
         let exception = read_one(item, place, &here, append, warnings)?;
-        for _ in exceptions.iter().filter(|other: &&Exception| other.name == exception.name) {
+        // One for each that has the name already, but not without end.
+        for _ in 0..exceptions.count(&exception.name).min(MAX_SAME_NAME) {
             let message =
                 format!("Multiple definitions of exception '{}' in the same rule", exception.name);
             warnings.push(exception.place.warning(WarningCode::ExceptionNameNotUnique, message));

@@ -21,18 +21,31 @@ pub(super) struct Budget {
     bytes: usize,
     /// Checks and values of all resolved trees.
     nodes: usize,
+    /// States of all regular expressions.
+    states: usize,
 }
 
 impl Budget {
     /// For files of `bytes` in all: generous for rules that people write, and small enough for
     /// those made to exhaust memory.
     pub(super) fn new(bytes: usize) -> Self {
-        Self { bytes: (256 << 20).max(bytes * 16), nodes: 600_000.max(bytes / 2) }
+        Self {
+            bytes: (256 << 20).max(bytes * 16),
+            nodes: 600_000.max(bytes / 2),
+            states: (1 << 20).max(bytes),
+        }
     }
 
     fn take_bytes(&mut self, bytes: usize) -> bool {
         let left = self.bytes.checked_sub(bytes);
         self.bytes = left.unwrap_or(0);
+        left.is_some()
+    }
+
+    /// Whether there was room for a regular expression.
+    pub(super) fn take_regex(&mut self, pattern: &str) -> bool {
+        let left = self.states.checked_sub(states(pattern));
+        self.states = left.unwrap_or(0);
         left.is_some()
     }
 
@@ -42,6 +55,45 @@ impl Budget {
         self.nodes = left.unwrap_or(0);
         left.is_some()
     }
+}
+
+/// About how many states a regular expression has, however it is written.
+fn states(pattern: &str) -> usize {
+    /// What the machine costs beside its states.
+    const MACHINE: usize = 400;
+    /// Classes and the dot are trees of UTF-8 sequences.
+    const CLASS: usize = 20;
+    let mut open = vec![0_usize];
+    let mut last = 0;
+    let mut bytes = pattern.bytes();
+    let mut add = |open: &mut Vec<usize>, states: usize| {
+        if let Some(sum) = open.last_mut() {
+            *sum = sum.saturating_add(states);
+        }
+        states
+    };
+    while let Some(byte) = bytes.next() {
+        last = match byte {
+            b'(' => {
+                open.push(0);
+                0
+            }
+            b')' if open.len() > 1 => {
+                let inner = open.pop().unwrap_or_default();
+                add(&mut open, inner)
+            }
+            b'[' | b'.' => add(&mut open, CLASS),
+            b'{' => {
+                let counts = bytes.by_ref().take_while(|byte| *byte != b'}');
+                let counts = String::from_utf8_lossy(&counts.collect::<Vec<_>>()).into_owned();
+                let most = counts.split(',').filter_map(|n| n.parse().ok()).max().unwrap_or(1);
+                let more = last.saturating_mul(usize::max(most, 1).saturating_sub(1));
+                add(&mut open, more).saturating_add(last)
+            }
+            _ => add(&mut open, 1),
+        };
+    }
+    open.into_iter().fold(MACHINE, usize::saturating_add)
 }
 
 /// A list with the lists in it resolved.
@@ -93,7 +145,7 @@ impl<'a> Lists<'a> {
                     Some((position, inner)) if inner.age.index < list.age.visibility => {
                         used.push(position);
                         let cost = inner.items.iter().map(|item| item.len() + 32).sum();
-                        if !budget.take_bytes(cost) || !budget.take_nodes(inner.items.len() / 4) {
+                        if !budget.take_bytes(cost) || !budget.take_nodes(inner.items.len()) {
                             return Err(TooLarge);
                         }
                         items.extend_from_slice(&inner.items);
@@ -345,6 +397,15 @@ mod tests {
     fn only_whole_words_are_replaced_even_in_quotes() {
         assert_eq!(put_once("a.l in (ll, l2, \"l\")", "l", "x"), "a.l in (ll, l2, \"l\")");
         assert_eq!(put_once("a.b = \"say l now\"", "l", "x"), "a.b = \"say x now\"");
+    }
+
+    #[test]
+    fn repetitions_multiply_the_states_of_a_pattern() {
+        assert_eq!(states("abc"), 403);
+        assert_eq!(states("a{99}{99}"), 400 + 99 * 99);
+        assert_eq!(states("(ab{3}){10}c"), 400 + 41);
+        assert_eq!(states("a{"), 401);
+        assert!(states(&"(a{99})".repeat(3)) < 1000);
     }
 
     #[test]

@@ -191,7 +191,7 @@ impl Reader<'_> {
         item: &Node,
         place: &Place,
         append: bool,
-    ) -> Read<Vec<exceptions::Exception>> {
+    ) -> Read<exceptions::Exceptions> {
         exceptions::read(item, place, append, self.warnings)
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::Read;
 use super::Settings;
 use super::context::Place;
-use super::exceptions::Exception;
+use super::exceptions::{Exception, Exceptions};
 use super::version::Version;
 use crate::engine::diagnostic::{Warning, WarningCode};
 use crate::engine::rule::Priority;
@@ -51,7 +51,7 @@ pub(super) struct RuleItem {
     pub(super) unknown_source: bool,
     pub(super) enabled: bool,
     pub(super) tags: BTreeSet<String>,
-    pub(super) exceptions: Vec<Exception>,
+    pub(super) exceptions: Exceptions,
     pub(super) warn_evttypes: bool,
     pub(super) skip_if_unknown_filter: bool,
     pub(super) capture: bool,
@@ -71,7 +71,7 @@ pub(super) struct Update {
     pub(super) priority: Option<Priority>,
     pub(super) enabled: Option<bool>,
     pub(super) tags: Option<BTreeSet<String>>,
-    pub(super) exceptions: Option<Vec<Exception>>,
+    pub(super) exceptions: Option<Exceptions>,
     pub(super) warn_evttypes: Option<bool>,
     pub(super) skip_if_unknown_filter: Option<bool>,
     pub(super) capture: Option<bool>,
@@ -255,7 +255,7 @@ impl Collector {
             let message = format!("Unknown source {}, skipping", rule.source);
             warnings.push(rule.place.warning(WarningCode::UnknownSource, message));
         }
-        for exception in &mut rule.exceptions {
+        for exception in rule.exceptions.all_mut() {
             if !exception.fields.is_valid() {
                 return Err(exception.place.invalid(
                     "Rule exception item must have fields property with a list of fields",
@@ -292,7 +292,7 @@ impl Collector {
             }
         }
         rule.tags.extend(update.tags.into_iter().flatten());
-        for exception in update.exceptions.into_iter().flatten() {
+        for exception in update.exceptions.into_iter().flat_map(Exceptions::into_all) {
             append_exception(rule, exception)?;
         }
         rule.age.visibility = now;
@@ -357,8 +357,7 @@ fn check_source(before: Option<&RuleItem>, source: &str, place: &Place) -> Read<
 
 fn append_exception(rule: &mut RuleItem, mut exception: Exception) -> Read<()> {
     let invalid = |message: &str| Err(exception.place.invalid(message));
-    let known = rule.exceptions.iter_mut().find(|known| known.name == exception.name);
-    let Some(known) = known else {
+    let Some(known) = rule.exceptions.named(&exception.name) else {
         if !exception.fields.is_valid() {
             return invalid("Rule exception must have fields property with a list of fields");
         }

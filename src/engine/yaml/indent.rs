@@ -13,22 +13,28 @@
 //! scan knows just enough of YAML to tell where such lines are; if it errs, the text as it was is
 //! parsed instead.
 
-/// Blanks that are to be put in: at which byte, and how many.
-pub(super) type Insertions = Vec<(usize, usize)>;
+/// What is to be changed.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(super) struct Repairs {
+    /// Where blanks are to be put in, and how many; ascending.
+    pub(super) insertions: Vec<(usize, usize)>,
+    /// Tabs that are to be blanks: behind a key, and before a line in brackets; ascending.
+    pub(super) tabs: Vec<usize>,
+}
 
-/// Finds the lines of `text` that are to be indented.
-pub(super) fn find(text: &str) -> Insertions {
-    let mut scan = Scan { bytes: text.as_bytes(), at: 0, insertions: Vec::new() };
+/// Finds what in `text` is to be changed.
+pub(super) fn find(text: &str) -> Repairs {
+    let mut scan = Scan { bytes: text.as_bytes(), at: 0, repairs: Repairs::default() };
     while scan.at < scan.bytes.len() {
         scan.block_line();
     }
-    scan.insertions
+    scan.repairs
 }
 
 struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
-    insertions: Insertions,
+    repairs: Repairs,
 }
 
 impl Scan<'_> {
@@ -106,6 +112,9 @@ impl Scan<'_> {
         self.skip_blanks();
         let is_key = self.byte(0) == b':' && self.byte(1).is_ascii_whitespace();
         self.at += usize::from(is_key);
+        if is_key {
+            self.blanks_for_tabs();
+        }
         is_key
     }
 
@@ -115,6 +124,7 @@ impl Scan<'_> {
             match self.byte(0) {
                 b':' if self.byte(1).is_ascii_whitespace() => {
                     self.at += 1;
+                    self.blanks_for_tabs();
                     return true;
                 }
                 b' ' if self.byte(1) == b'#' => return false,
@@ -140,11 +150,20 @@ impl Scan<'_> {
     /// Indents the line that begins here to `column`, unless it is empty or a comment.
     fn indent_to(&mut self, column: usize) {
         let start = self.at;
-        self.skip_blanks();
+        self.blanks_for_tabs();
         let indent = self.at - start;
         let is_empty = self.is_at_end() || matches!(self.byte(0), b'\n' | b'\r' | b'#');
         if indent < column && !is_empty {
-            self.insertions.push((start, column - indent));
+            self.repairs.insertions.push((start, column - indent));
+        }
+    }
+
+    fn blanks_for_tabs(&mut self) {
+        while matches!(self.byte(0), b' ' | b'\t') {
+            if self.byte(0) == b'\t' {
+                self.repairs.tabs.push(self.at);
+            }
+            self.at += 1;
         }
     }
 
@@ -228,8 +247,8 @@ mod tests {
 
     #[test]
     fn a_bracket_below_its_key_is_indented() {
-        assert_eq!(find("- list: a\n  items: [\n    x\n  ]\n"), [(27, 2)]);
-        assert_eq!(find("a: [\nx,\n  y\n]\n"), [(5, 2), (12, 2)]);
+        assert_eq!(find("- list: a\n  items: [\n    x\n  ]\n").insertions, [(27, 2)]);
+        assert_eq!(find("a: [\nx,\n  y\n]\n").insertions, [(5, 2), (12, 2)]);
     }
 
     #[test]
@@ -242,12 +261,12 @@ mod tests {
             "a: 'it''s ['\nb: y\n",
             "a: [\"]\", it's, x]\nb: y\n",
         ] {
-            assert_eq!(find(text), [], "{text}");
+            assert_eq!(find(text), Repairs::default(), "{text}");
         }
     }
 
     #[test]
     fn lines_of_quoted_text_are_indented() {
-        assert_eq!(find("a:\n  b: \"x\ny\"\n"), [(11, 4)]);
+        assert_eq!(find("a:\n  b: \"x\ny\"\n").insertions, [(11, 4)]);
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Bounded: nesting by [`MAX_DEPTH`], what aliases multiply by [`MAX_NODES`].
 
+mod faults;
 mod indent;
 mod places;
 
@@ -123,7 +124,7 @@ impl Node {
 pub fn parse(text: &str) -> Result<Vec<Rc<Node>>, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let repaired = Repaired::indented(text);
-    let is_changed = repaired.is_changed();
+    let is_changed = repaired.is_changed;
     match documents(repaired) {
         Err(_) if is_changed => documents(Repaired::new(text)),
         result => result,
@@ -151,13 +152,8 @@ fn documents(mut repaired: Repaired<'_>) -> Result<Vec<Rc<Node>>, YamlError> {
 
 fn yaml_error(repaired: &Repaired<'_>, error: &ScanError) -> YamlError {
     let at = repaired.mark(error.marker().index());
-    if error.info().contains("tab")
-        && let Some(tab) = repaired.indenting_tab(at.line + 1)
-    {
-        let message = "illegal tab when looking for indentation".to_owned();
-        return YamlError { message, at: tab };
-    }
-    YamlError { message: error.info().to_owned(), at }
+    let offset = faults::place(repaired.original, at.offset, error.info());
+    YamlError { message: error.info().to_owned(), at: repaired.at(offset) }
 }
 
 /// A sequence or map that is still open.
@@ -357,8 +353,9 @@ mod tests {
     }
 
     #[test]
-    fn a_tab_as_indentation_is_where_it_is() {
-        let error = parse("- rule: Tabbed\n\tdesc: x\n").unwrap_err();
-        assert_eq!((error.at.line, error.at.column), (1, 0));
+    fn tabs_may_follow_a_key_and_indent_in_brackets() {
+        let node = only("a:\tb\nc: [x,\n\ty,\n]\n");
+        assert_eq!(node.get("a").and_then(Node::scalar), Some("b"));
+        assert_eq!(node.get("c").and_then(Node::sequence).map(<[_]>::len), Some(2));
     }
 }

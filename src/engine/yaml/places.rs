@@ -8,7 +8,7 @@ use super::indent;
 #[derive(Debug)]
 pub(super) struct Repaired<'a> {
     /// As it is in the file.
-    original: &'a str,
+    pub(super) original: &'a str,
     /// As it is parsed.
     pub(super) text: String,
     /// Byte offset of each line's start in the file.
@@ -19,6 +19,8 @@ pub(super) struct Repaired<'a> {
     inserted: Vec<(usize, usize)>,
     /// Bytes put in before each of them.
     totals: Vec<usize>,
+    /// `text` is not what is in the file.
+    pub(super) is_changed: bool,
 }
 
 impl<'a> Repaired<'a> {
@@ -28,18 +30,21 @@ impl<'a> Repaired<'a> {
         let lines = lines.collect();
         let (bytes, inserted, totals) = (Vec::new(), Vec::new(), Vec::new());
         let text = original.to_owned();
-        let mut repaired = Self { original, text, lines, bytes, inserted, totals };
+        let mut repaired =
+            Self { original, text, lines, bytes, inserted, totals, is_changed: false };
         repaired.count();
         repaired
     }
 
-    /// With blanks where lines stand too far left.
+    /// With blanks where lines stand too far left, and for tabs that mean nothing.
     pub(super) fn indented(original: &'a str) -> Self {
         let mut repaired = Self::new(original);
-        let insertions = indent::find(original);
-        if insertions.is_empty() {
+        let indent::Repairs { insertions, tabs } = indent::find(original);
+        repaired.is_changed = !insertions.is_empty() || !tabs.is_empty();
+        if !repaired.is_changed {
             return repaired;
         }
+        let original = &*without_tabs(original, &tabs);
         let mut text = String::with_capacity(original.len() + 64);
         let mut copied = 0;
         for (at, count) in insertions {
@@ -52,10 +57,6 @@ impl<'a> Repaired<'a> {
         repaired.text = text;
         repaired.count();
         repaired
-    }
-
-    pub(super) const fn is_changed(&self) -> bool {
-        !self.inserted.is_empty()
     }
 
     /// Puts a null before character `index`.
@@ -120,14 +121,17 @@ impl<'a> Repaired<'a> {
         }
         None
     }
+}
 
-    /// The first tab that indents a line, from line `from` on.
-    pub(super) fn indenting_tab(&self, from: usize) -> Option<Mark> {
-        self.lines.iter().skip(from).find_map(|start| {
-            let rest = self.original.get(*start..)?;
-            let column = rest.bytes().take_while(|byte| *byte == b' ').count();
-            let is_tab = rest.as_bytes().get(column) == Some(&b'\t');
-            is_tab.then(|| self.at(start + column))
-        })
+/// `text` with a blank for each of `tabs`, which are ascending.
+fn without_tabs(text: &str, tabs: &[usize]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut copied = 0;
+    for tab in tabs {
+        out.push_str(text.get(copied..*tab).unwrap_or_default());
+        out.push(' ');
+        copied = tab + 1;
     }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    out
 }

@@ -26,7 +26,8 @@ const TURNS: u32 = 200;
 
 fn main() {
     let start = Instant::now();
-    let mut enricher = LiveEnricher::new(Path::new("/proc"), Settings::default()).unwrap();
+    let settings = Settings { has_open_exec: true, ..Settings::default() };
+    let mut enricher = LiveEnricher::new(Path::new("/proc"), settings).unwrap();
     let processes = enricher.world().threads.len();
     println!("start with {processes} processes: {} µs", start.elapsed().as_micros());
     print("reading all anew, per process", processes, || enricher.resync());

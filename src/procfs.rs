@@ -77,7 +77,9 @@ impl Proc {
     /// Those of getdents(2).
     pub fn pids(&self) -> Result<Vec<i32>> {
         let mut pids = Vec::with_capacity(256);
-        for_each_number(self.dir.as_fd(), c".", |pid, _| {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut entries = Dir::openat(&self.dir, c".", flags, Mode::empty())?;
+        each_number(&mut entries, |pid| {
             pids.push(pid);
             ControlFlow::Continue(())
         })?;
@@ -180,19 +182,16 @@ impl ProcessDir {
         read_file(fdinfo.as_fd(), decimal_name(number, &mut digits), LIMIT, into)
     }
 
-    /// Opens a regular file under the process's root for reading, without following any symbolic
-    /// link: the way can't lead out of that root.
+    /// Takes hold of a directory under the process's root, without following any symbolic link but
+    /// the one to the root: the way can't lead out of it.
     ///
     /// # Errors
     ///
-    /// [`Error::Gone`] if there is none, or what is there isn't a regular file.
-    pub fn open_in_root(&self, directories: &[&CStr], name: &CStr) -> Result<(OwnedFd, FileStat)> {
-        let directory = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let mut at = nix::fcntl::openat(&self.dir, c"root", directory, Mode::empty())?;
-        for step in directories {
-            at = nix::fcntl::openat(&at, *step, directory | OFlag::O_NOFOLLOW, Mode::empty())?;
-        }
-        open_regular(at.as_fd(), name)
+    /// [`Error::Gone`] if there is none.
+    pub fn directory_in_root(&self, name: &CStr) -> Result<OwnedFd> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let root = nix::fcntl::openat(&self.dir, c"root", flags, Mode::empty())?;
+        Ok(nix::fcntl::openat(&root, name, flags | OFlag::O_NOFOLLOW, Mode::empty())?)
     }
 }
 
@@ -203,13 +202,18 @@ pub struct FdsDir {
 }
 
 impl FdsDir {
-    /// Calls `visit` with number and name of each descriptor, in ascending order, until it breaks.
+    /// The numbers of at most `limit` descriptors, in ascending order.
     ///
     /// # Errors
     ///
     /// Those of getdents(2).
-    pub fn for_each(&self, visit: impl FnMut(i32, &CStr) -> ControlFlow<()>) -> Result<()> {
-        for_each_number(self.dir.as_fd(), c".", visit)
+    pub fn numbers(&self, limit: usize, into: &mut Vec<i32>) -> Result<()> {
+        into.clear();
+        let mut entries = Dir::from_fd(self.dir.try_clone()?)?;
+        each_number(&mut entries, |number| {
+            into.push(number);
+            if into.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
     }
 
     /// The text of a descriptor's link.
@@ -217,8 +221,8 @@ impl FdsDir {
     /// # Errors
     ///
     /// [`Error::Gone`] if it was closed.
-    pub fn link<'b>(&self, name: &CStr, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
-        read_link(self.dir.as_fd(), name, buffer)
+    pub fn link<'b>(&self, number: i32, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+        read_link(self.dir.as_fd(), decimal_name(number, &mut [0; 12]), buffer)
     }
 
     /// What stat(2) says of the open file.
@@ -226,9 +230,21 @@ impl FdsDir {
     /// # Errors
     ///
     /// [`Error::Gone`] if it was closed.
-    pub fn stat(&self, name: &CStr) -> Result<FileStat> {
+    pub fn stat(&self, number: i32) -> Result<FileStat> {
+        let mut digits = [0; 12];
+        let name = decimal_name(number, &mut digits);
         Ok(nix::sys::stat::fstatat(&self.dir, name, AtFlags::empty())?)
     }
+}
+
+/// What lstat(2) says of a regular file.
+///
+/// # Errors
+///
+/// [`Error::Gone`] if there is none, or what is there isn't a regular file.
+pub fn stat_regular(directory: BorrowedFd<'_>, name: &CStr) -> Result<FileStat> {
+    let stat = nix::sys::stat::fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    if stat.st_mode & libc::S_IFMT == libc::S_IFREG { Ok(stat) } else { Err(Error::Gone) }
 }
 
 /// Opens a regular file for reading: nothing else is opened, and symbolic links aren't followed.
@@ -239,10 +255,7 @@ impl FdsDir {
 pub fn open_regular(directory: BorrowedFd<'_>, name: &CStr) -> Result<(OwnedFd, FileStat)> {
     // A FIFO would block, a device could do anything: so not by O_RDONLY alone.
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let stat = nix::sys::stat::fstatat(directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
-        return Err(Error::Gone);
-    }
+    stat_regular(directory, name)?;
     let file = nix::fcntl::openat(directory, name, flags | OFlag::O_CLOEXEC, Mode::empty())?;
     let stat = nix::sys::stat::fstat(&file)?;
     if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
@@ -304,19 +317,13 @@ fn read_link<'b>(directory: BorrowedFd<'_>, name: &CStr, buffer: &'b mut [u8]) -
     })
 }
 
-fn for_each_number(
-    directory: BorrowedFd<'_>,
-    name: &CStr,
-    mut visit: impl FnMut(i32, &CStr) -> ControlFlow<()>,
-) -> Result<()> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let mut entries = Dir::openat(directory, name, flags, Mode::empty())?;
-    for entry in entries.iter() {
+fn each_number(directory: &mut Dir, mut visit: impl FnMut(i32) -> ControlFlow<()>) -> Result<()> {
+    for entry in directory.iter() {
         let entry = entry?;
         let name = entry.file_name();
         let Some(number) = crate::decode::procfs::decimal(name.to_bytes()) else { continue };
         let Ok(number) = i32::try_from(number) else { continue };
-        if visit(number, name).is_break() {
+        if visit(number).is_break() {
             break;
         }
     }
@@ -382,8 +389,11 @@ mod tests {
         std::os::unix::fs::symlink(root.path().join("secret"), inside.join("passwd")).unwrap();
         fs::write(inside.join("group"), "root:x:0:").unwrap();
         let process = Proc::open(root.path()).unwrap().process(7).unwrap();
-        assert!(process.open_in_root(&[c"etc"], c"passwd").is_err());
-        assert!(process.open_in_root(&[c"etc"], c"group").is_ok());
+        let etc = process.directory_in_root(c"etc").unwrap();
+        assert!(open_regular(etc.as_fd(), c"passwd").is_err());
+        assert!(open_regular(etc.as_fd(), c"group").is_ok());
+        std::os::unix::fs::symlink(root.path(), root.path().join("7/root/out")).unwrap();
+        assert!(process.directory_in_root(c"out").is_err());
     }
 
     #[test]
@@ -393,6 +403,7 @@ mod tests {
         let fifo = root.path().join("7/root/etc/passwd");
         nix::unistd::mkfifo(&fifo, Mode::S_IRWXU).unwrap();
         let process = Proc::open(root.path()).unwrap().process(7).unwrap();
-        assert!(matches!(process.open_in_root(&[c"etc"], c"passwd"), Err(Error::Gone)));
+        let etc = process.directory_in_root(c"etc").unwrap();
+        assert!(matches!(open_regular(etc.as_fd(), c"passwd"), Err(Error::Gone)));
     }
 }

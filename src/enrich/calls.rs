@@ -233,8 +233,7 @@ impl<'c, 'r: 'c> Inspect<'c> for Caller<'c, 'r> {
         if let Some(info) = self.info {
             return Some((info.dev, info.ino));
         }
-        let name = std::ffi::CString::new(fd.to_string()).ok()?;
-        let stat = self.process?.fds().ok()?.stat(&name).ok()?;
+        let stat = self.process?.fds().ok()?.stat(i32::try_from(fd).ok()?).ok()?;
         Some((falco_device(stat.st_dev), stat.st_ino))
     }
 

@@ -4,8 +4,10 @@
 //! A container that can't be found is looked for again after 100 ms, then ever later, at the
 //! latest every minute: the runtime may write its state after the container's first program runs.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -29,7 +31,8 @@ const LAST_RETRY_NS: u64 = 60_000_000_000;
 /// Finds what is known of containers.
 #[derive(Debug)]
 pub struct Containers {
-    docker_root: PathBuf,
+    /// Where docker's state may be, likeliest first.
+    docker_roots: Vec<PathBuf>,
     containerd_state: PathBuf,
     missing: FxHashMap<Bytes, Missing>,
 }
@@ -45,7 +48,42 @@ impl Containers {
     /// Places as in [`Settings`](super::Settings).
     #[must_use]
     pub fn new(docker_root: PathBuf, containerd_state: PathBuf) -> Self {
-        Self { docker_root, containerd_state, missing: FxHashMap::default() }
+        Self { docker_roots: vec![docker_root], containerd_state, missing: FxHashMap::default() }
+    }
+
+    /// Notes where docker's configuration below `host_root` says that its state is.
+    pub fn read_docker_configuration(&mut self, host_root: &Path) {
+        let configuration: Option<DockerDaemon> =
+            read_json(&host_root.join("etc/docker/daemon.json"));
+        if let Some(root) = configuration.and_then(|found| found.data_root.or(found.graph)) {
+            self.add_docker_root(root);
+        }
+    }
+
+    /// Notes where a docker daemon with these arguments keeps its state. Only root's daemon of the
+    /// host counts: who tells of containers decides which rules except them.
+    pub fn note_docker_daemon<'a>(&mut self, arguments: impl Iterator<Item = &'a [u8]>) {
+        const NAMES: [&[u8]; 4] = [b"--data-root", b"--graph", b"-g", b"-data-root"];
+        let mut arguments = arguments;
+        while let Some(argument) = arguments.next() {
+            let value = NAMES.iter().find_map(|name| match argument.strip_prefix(*name) {
+                Some(b"") => arguments.next(),
+                Some(rest) => rest.strip_prefix(b"="),
+                None => None,
+            });
+            if let Some(root) = value {
+                self.add_docker_root(PathBuf::from(OsStr::from_bytes(root)));
+            }
+        }
+    }
+
+    fn add_docker_root(&mut self, root: PathBuf) {
+        // More daemons than that are not looked after.
+        const MAX: usize = 8;
+        if root.is_absolute() && !self.docker_roots.contains(&root) && self.docker_roots.len() < MAX
+        {
+            self.docker_roots.push(root);
+        }
     }
 
     /// Adds the container `id` to `known` if it can be found and isn't there.
@@ -95,8 +133,11 @@ impl Containers {
     }
 
     fn read_docker(&self, full_id: &str) -> Option<Container> {
-        let directory = self.docker_root.join("containers").join(full_id);
-        let config: DockerConfig = read_json(&directory.join("config.v2.json"))?;
+        let (directory, config) = self.docker_roots.iter().find_map(|root| {
+            let directory = root.join("containers").join(full_id);
+            let config: DockerConfig = read_json(&directory.join("config.v2.json"))?;
+            Some((directory, config))
+        })?;
         let host: DockerHostConfig =
             read_json(&directory.join("hostconfig.json")).unwrap_or_default();
         Some(config.into_container(full_id, &host))
@@ -118,6 +159,14 @@ fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
     let mut text = Vec::new();
     file.take(MAX_FILE).read_to_end(&mut text).ok()?;
     serde_json::from_slice(&text).ok()
+}
+
+/// Docker's `daemon.json`, as far as it is used; `graph` is the older name.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct DockerDaemon {
+    data_root: Option<PathBuf>,
+    graph: Option<PathBuf>,
 }
 
 /// Docker's `config.v2.json`, as far as it is used.
@@ -351,6 +400,33 @@ mod tests {
         fs::write(directory.join("config.v2.json"), r#"{"Name":"/late"}"#).unwrap();
         assert!(find(&mut containers, &mut known, Runtime::Docker, FIRST_RETRY_NS - 1).is_none());
         assert!(find(&mut containers, &mut known, Runtime::Docker, FIRST_RETRY_NS).is_some());
+    }
+
+    #[test]
+    fn a_daemon_with_its_state_elsewhere_is_known_by_its_arguments() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("containers").join(ID);
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("config.v2.json"), r#"{"Name":"/there"}"#).unwrap();
+        let mut containers = Containers::new("/nowhere".into(), "/nowhere".into());
+        let path = root.path().to_str().unwrap();
+        containers
+            .note_docker_daemon([&b"-H"[..], b"x", b"--data-root", path.as_bytes()].into_iter());
+        assert!(find(&mut containers, &mut FxHashMap::default(), Runtime::Docker, 0).is_some());
+        let joined = format!("--graph={path}/x");
+        containers.note_docker_daemon([joined.as_bytes(), b"--data-root=relative"].into_iter());
+        assert_eq!(containers.docker_roots.len(), 3);
+    }
+
+    #[test]
+    fn the_daemons_configuration_tells_where_its_state_is() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("etc/docker")).unwrap();
+        fs::write(root.path().join("etc/docker/daemon.json"), r#"{"data-root":"/srv/docker"}"#)
+            .unwrap();
+        let mut containers = Containers::new("/a".into(), "/b".into());
+        containers.read_docker_configuration(root.path());
+        assert_eq!(containers.docker_roots[1], Path::new("/srv/docker"));
     }
 
     #[test]

@@ -4,7 +4,6 @@
 //! Source: proc(5) (`/proc/pid/fd`), `falco-libs`' kinds of descriptors as in [`FdKind`].
 
 use std::ffi::CStr;
-use std::ffi::CString;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -71,9 +70,9 @@ impl Describer {
         number: i64,
         role: Option<Role>,
     ) -> Option<Fd> {
-        let name = CString::new(format!("{number}")).ok()?;
+        let number = i32::try_from(number).ok()?;
         let fds = process.fds().ok()?;
-        let text = fds.link(&name, &mut self.link[..]).ok()?;
+        let text = fds.link(number, &mut self.link[..]).ok()?;
         let mut fd = fd_of(FdKind::Unsupported, text);
         if let Some(inode) = inode_of(text, b"socket:[") {
             fd.name = Arc::from(&b""[..]);
@@ -94,7 +93,7 @@ impl Describer {
         } else if text.starts_with(b"/") {
             fd.kind = FdKind::File;
         }
-        if let Ok(stat) = fds.stat(&name) {
+        if let Ok(stat) = fds.stat(number) {
             fd.ino = stat.st_ino;
             fd.dev = falco_device(stat.st_dev);
             if stat.st_mode & libc::S_IFMT == libc::S_IFDIR {

@@ -1,7 +1,5 @@
 //! The descriptors of a process, as far as they are known: those through which a file is open.
 
-use std::ops::ControlFlow;
-
 use super::look::LINK;
 use crate::decode::procfs::fdinfo;
 use crate::procfs::ProcessDir;
@@ -54,29 +52,19 @@ impl Finder {
     /// How `process` has the file open now. Texts of links are compared first: stat(2) asks a file
     /// system, and a network's may not answer.
     pub fn find(&mut self, process: &ProcessDir, wanted: &Wanted<'_>) -> OpenAs {
-        self.numbers.clear();
         let Self { link, numbers, .. } = self;
-        if let Ok(fds) = process.fds() {
-            let mut seen = 0;
-            let visited = fds.for_each(|number, name| {
-                let text = fds.link(name, &mut link[..]);
-                if text.is_ok_and(|text| wanted.may_be(text))
+        numbers.clear();
+        if let Ok(fds) = process.fds()
+            && fds.numbers(MAX_DESCRIPTORS, numbers).is_ok()
+        {
+            numbers.retain(|number| {
+                fds.link(*number, &mut link[..]).is_ok_and(|text| wanted.may_be(text))
                     && fds
-                        .stat(name)
+                        .stat(*number)
                         .is_ok_and(|s| (s.st_dev, s.st_ino) == (wanted.dev, wanted.ino))
-                {
-                    numbers.push(number);
-                }
-                seen += 1;
-                if seen < MAX_DESCRIPTORS {
-                    ControlFlow::Continue(())
-                } else {
-                    ControlFlow::Break(())
-                }
             });
-            if visited.is_err() {
-                numbers.clear();
-            }
+        } else {
+            numbers.clear();
         }
         self.describe(process)
     }

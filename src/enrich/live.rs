@@ -132,6 +132,7 @@ impl LiveEnricher {
         };
         enricher.out.now_ns = clock::realtime_ns();
         enricher.users.refresh_host(enricher.out.now_ns, &mut enricher.world);
+        enricher.containers.read_docker_configuration(&enricher.settings.host_root);
         enricher.resync();
         Ok(enricher)
     }
@@ -305,12 +306,15 @@ impl LiveEnricher {
     /// Finds what hangs on a process that was read: its container, users, namespace.
     pub(super) fn complete(&mut self, pid: i64, process: Option<&ProcessDir>) {
         let now_ns = self.out.now_ns;
-        if let Some(ts) = self.namespace_start(pid)
-            && let Some(thread) = self.world.threads.get_mut(&pid)
-        {
-            thread.pidns_init_start_ts = ts;
+        let start = self.namespace_start(pid).unwrap_or(0);
+        if let Some(thread) = self.world.threads.get_mut(&pid) {
+            thread.pidns_init_start_ts = start;
         }
         let Some(thread) = self.world.threads.get(&pid) else { return };
+        let is_hosts_root = thread.uid == Some(0) && thread.vpid == thread.pid;
+        if is_hosts_root && thread.comm.starts_with(b"dockerd") {
+            self.containers.note_docker_daemon(thread.arguments());
+        }
         let InContainer::Id(id) = &thread.container else { return };
         let id = Bytes::clone(id);
         if !self.world.containers.contains_key(&id)
@@ -333,11 +337,17 @@ impl LiveEnricher {
         if thread.vpid == 1 {
             return Some(thread.clone_ts);
         }
-        let is_kin = |other: &&Thread| {
+        let is_kin = |other: &Thread| {
             other.container == thread.container && other.vpid > 0 && other.vpid != other.pid
         };
-        let kin = self.world.ancestors(thread).take(16).find(is_kin)?;
-        (kin.pidns_init_start_ts != 0).then_some(kin.pidns_init_start_ts)
+        if let Some(kin) = self.world.ancestors(thread).take(16).find(|other| is_kin(other)) {
+            return Some(kin.pidns_init_start_ts);
+        }
+        // It came in from outside: what its container's first process is must be looked for.
+        let is_init = |other: &&Box<Thread>| other.vpid == 1 && is_kin(other);
+        let is_contained = matches!(thread.container, InContainer::Id(_)) && thread.vpid > 0;
+        let init = self.world.threads.values().find(is_init).filter(|_| is_contained)?;
+        Some(init.clone_ts)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::event::Bytes;
 use crate::event::InContainer;
 use crate::event::Thread;
 use crate::event::Unread;
+use crate::event::no_bytes;
 use crate::procfs;
 use crate::procfs::ProcessDir;
 
@@ -317,7 +318,7 @@ impl Looker {
 /// Texts that were not read are empty, so that nothing can be taken for known.
 pub fn forget_unread(thread: &mut Thread) {
     let unread = thread.unread;
-    let empty = || Bytes::from(&b""[..]);
+    let empty = no_bytes;
     if unread & Unread::COMM != 0 {
         thread.comm = empty();
     }

@@ -16,7 +16,8 @@ pub struct Settings {
     pub max_pending_opens: usize,
     /// The root of the host's file system: where `etc/passwd` and `etc/group` are read.
     pub host_root: PathBuf,
-    /// Where docker keeps `containers/<id>/config.v2.json`.
+    /// Where docker keeps `containers/<id>/config.v2.json` unless its configuration or its
+    /// arguments say otherwise.
     pub docker_root: PathBuf,
     /// Where containerd keeps its running containers' bundles.
     pub containerd_state: PathBuf,

@@ -4,7 +4,9 @@
 //! once a second. A container's are opened below its process's root without following symbolic
 //! links, so that a link in an image can't show files of the host.
 
+use std::ffi::CStr;
 use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -17,6 +19,7 @@ use crate::decode::passwd;
 use crate::event::Bytes;
 use crate::event::User;
 use crate::event::World;
+use crate::event::no_bytes;
 use crate::procfs;
 use crate::procfs::ProcessDir;
 
@@ -83,8 +86,9 @@ impl Users {
     /// Brings the host's tables up to date.
     pub fn refresh_host(&mut self, now_ns: u64, world: &mut World) {
         let Some(etc) = &self.host_etc else { return };
-        let open = |name: &std::ffi::CStr| procfs::open_regular(etc.as_fd(), name);
-        self.host.refresh(now_ns, &Bytes::from(&b""[..]), open, &mut self.text, world);
+        if self.host.is_due(now_ns) {
+            self.host.refresh(&no_bytes(), etc.as_fd(), &mut self.text, world);
+        }
     }
 
     /// Brings the tables of the container `id` up to date, of which `process` is one.
@@ -102,8 +106,11 @@ impl Users {
             self.containers.insert(Bytes::clone(id), Checked::default());
         }
         let Some(checked) = self.containers.get_mut(id) else { return };
-        let open = |name: &std::ffi::CStr| process.open_in_root(&[c"etc"], name);
-        checked.refresh(now_ns, id, open, &mut self.text, world);
+        if checked.is_due(now_ns)
+            && let Ok(etc) = process.directory_in_root(c"etc")
+        {
+            checked.refresh(id, etc.as_fd(), &mut self.text, world);
+        }
     }
 
     fn forget_containers(&mut self, world: &mut World) {
@@ -114,19 +121,17 @@ impl Users {
 }
 
 impl Checked {
-    fn refresh(
-        &mut self,
-        now_ns: u64,
-        key: &Bytes,
-        open: impl Fn(&std::ffi::CStr) -> procfs::Result<(OwnedFd, FileStat)>,
-        text: &mut Vec<u8>,
-        world: &mut World,
-    ) {
-        if self.at_ns.is_some_and(|at| now_ns < at.saturating_add(CHECK_EVERY_NS)) {
-            return;
+    /// Whether it is time to look again; then it has been looked.
+    fn is_due(&mut self, now_ns: u64) -> bool {
+        let is_fresh = self.at_ns.is_some_and(|at| now_ns < at.saturating_add(CHECK_EVERY_NS));
+        if !is_fresh {
+            self.at_ns = Some(now_ns);
         }
-        self.at_ns = Some(now_ns);
-        if changed(&mut self.passwd, open(c"passwd"), text) {
+        !is_fresh
+    }
+
+    fn refresh(&mut self, key: &Bytes, etc: BorrowedFd<'_>, text: &mut Vec<u8>, world: &mut World) {
+        if changed(&mut self.passwd, etc, c"passwd", text) {
             let users = passwd::parse_passwd(text).map(|entry| {
                 let user = User {
                     name: entry.name.into(),
@@ -137,7 +142,7 @@ impl Checked {
             });
             world.users.insert(Bytes::clone(key), first_of_each(users));
         }
-        if changed(&mut self.group, open(c"group"), text) {
+        if changed(&mut self.group, etc, c"group", text) {
             let groups = passwd::parse_group(text).map(|(name, gid)| (gid, Bytes::from(name)));
             world.groups.insert(Bytes::clone(key), first_of_each(groups));
         }
@@ -153,19 +158,23 @@ fn first_of_each<T>(entries: impl Iterator<Item = (u32, T)>) -> FxHashMap<u32, T
     table
 }
 
-/// Reads the file into `text` if it is not the one that `stamp` is of. A missing file leaves what
-/// is known: it may be on its way of being replaced.
+/// Reads the file into `text` if it is not the one that `stamp` is of; only then is it opened,
+/// which others may watch. A missing file leaves what is known: it may be on its way of being
+/// replaced.
 fn changed(
     stamp: &mut Option<Stamp>,
-    opened: procfs::Result<(OwnedFd, FileStat)>,
+    etc: BorrowedFd<'_>,
+    name: &CStr,
     text: &mut Vec<u8>,
 ) -> bool {
-    let Ok((file, stat)) = opened else { return false };
-    let now = Stamp::from(&stat);
-    if *stamp == Some(now) || procfs::read_open(file.as_fd(), MAX_FILE, text).is_err() {
+    if procfs::stat_regular(etc, name).is_ok_and(|stat| *stamp == Some(Stamp::from(&stat))) {
         return false;
     }
-    *stamp = Some(now);
+    let Ok((file, stat)) = procfs::open_regular(etc, name) else { return false };
+    if procfs::read_open(file.as_fd(), MAX_FILE, text).is_err() {
+        return false;
+    }
+    *stamp = Some(Stamp::from(&stat));
     true
 }
 

@@ -1,5 +1,6 @@
 //! Which rules files are loaded, with which settings: configuration and command line together.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
@@ -9,6 +10,7 @@ use crate::config::{Config, Loaded};
 use crate::engine::load;
 use crate::engine::load::{AppendOutput, ExtraField, Loader, Selection, Selector, Settings};
 use crate::engine::rule::Priority;
+use crate::engine::services;
 use crate::fields::statics;
 use crate::log;
 use crate::log::Level;
@@ -35,8 +37,9 @@ pub struct RulesFile {
 pub fn settings(options: &Options, config: &Config) -> Result<Settings, Failure> {
     let priority = usize::from(config.priority);
     let mut append_output: Vec<_> = config.append_output.iter().map(appended).collect();
-    // Rules can name them, so they are defined before any rule is read.
+    // Rules can name these, so they are defined before any rule is read.
     statics::define(&config.static_fields);
+    services::install_services(&services_text());
     if let Some(text) = options.last("print") {
         // The names of formats that Falco once expanded append nothing today.
         let is_name = matches!(
@@ -53,6 +56,18 @@ pub fn settings(options: &Options, config: &Config) -> Result<Settings, Failure>
         selection: selection(options, config)?,
         ..Settings::default()
     })
+}
+
+/// The host's services(5); empty if it has none, or if it is larger than such a file can be.
+fn services_text() -> String {
+    const LARGEST: u64 = 4 << 20;
+    let mut text = Vec::new();
+    let read = std::fs::File::open("/etc/services")
+        .and_then(|file| file.take(LARGEST).read_to_end(&mut text));
+    if read.is_err() {
+        return String::new();
+    }
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 fn appended(entry: &crate::config::AppendOutput) -> AppendOutput {

@@ -26,12 +26,13 @@ use eyas::engine::rule::Rule;
 use eyas::engine::ruleset::{Matching, RuleSet, Scratch};
 use eyas::event::builder::EventBuilder;
 use eyas::event::{Arena, Event};
+use nix::sys::resource::{UsageWho, getrusage};
 
 /// Time that this thread was on a CPU, in nanoseconds; a busy machine doesn't spoil it.
-fn on_cpu() -> u64 {
-    let text = std::fs::read("/proc/thread-self/schedstat").unwrap_or_default();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    text.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+fn on_cpu() -> f64 {
+    let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+    let time = usage.user_time() + usage.system_time();
+    (time.tv_sec() * 1_000_000 + time.tv_usec()) as f64 * 1000.0
 }
 
 /// Nanoseconds of CPU that a thing takes for one event, the best of several rounds.
@@ -48,10 +49,12 @@ fn ns_per_event(events: &[EventBuilder], mut judge: impl FnMut(&Event<'_>)) -> f
                 judge(&Event { arena: &arena, ..*template });
             }
         }
-        (on_cpu() - start) as f64
+        on_cpu() - start
     };
-    let once = (round(1) + round(1)) / 2.0;
-    let times = (TIME_NS / once).clamp(2.0, 1e6) as u32;
+    let mut times = 1;
+    while round(times) < TIME_NS {
+        times *= 2;
+    }
     let count = f64::from(times) * events.len() as f64;
     (0..ROUNDS).map(|_| round(times) / count).fold(f64::INFINITY, f64::min)
 }

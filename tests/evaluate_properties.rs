@@ -112,6 +112,9 @@ fn check() -> impl Strategy<Value = String> {
         Just("fd.net in (10.0.0.0/8, 192.168.0.0/16)".to_owned()).boxed(),
         Just("fd.types intersects (file, ipv4)".to_owned()).boxed(),
         Just("evt.is_open_write = true".to_owned()).boxed(),
+        Just("evt.num = 0".to_owned()).boxed(),
+        Just("evt.num > 0".to_owned()).boxed(),
+        Just("proc.name in ()".to_owned()).boxed(),
         Just("fd.name exists".to_owned()).boxed(),
         Just("proc.name regex \"c.*\"".to_owned()).boxed(),
     ])

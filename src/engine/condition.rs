@@ -254,6 +254,34 @@ impl Predicate {
         }
     }
 
+    /// What it says of every event, if that is always the same: nothing is in an empty list, and
+    /// events are numbered from 1.
+    #[must_use]
+    pub fn constant(&self) -> Option<bool> {
+        let is_never = match &self.test {
+            Test::Bytes(BytesTest::In(set)) => set.is_empty(),
+            Test::IntegerIn(numbers) => numbers.is_empty(),
+            Test::OneOf(tests) | Test::AnyOf(tests) | Test::AllOf(tests) => tests.is_empty(),
+            _ => false,
+        };
+        if is_never && self.quantifier != Quantifier::All {
+            return Some(false);
+        }
+        match (&self.source, &self.test) {
+            (Source::Field { field, .. }, Test::Unsigned(relation, literal))
+                if field.info.name == "evt.num" =>
+            {
+                match (relation, literal) {
+                    (relation, 0) => Some(relation.holds(Ordering::Greater)),
+                    (Relation::Less, 1) => Some(false),
+                    (Relation::GreaterOrEqual, 1) => Some(true),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
     /// The fields that it is made from.
     pub fn for_each_field(&self, visit: &mut dyn FnMut(&Field)) {
         self.source.for_each_field(visit);

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
-use super::guard::{Guard, What};
+use super::guard::{Guard, Key, What};
 use super::machine::Program;
 use super::pool::{FALSE, NodeId, Pool, Shape, SlotId, TRUE, number};
 use super::probe::{Probe, Targets};
@@ -337,24 +337,32 @@ impl Builder {
     }
 }
 
-/// Which slots are looked into by enough rules, and in which of them parts are looked for.
+/// Which slots are looked into by enough rules for enough keys, and for enough parts.
 struct Worthy {
     rules: FxHashMap<SlotId, usize>,
+    keys: FxHashMap<SlotId, usize>,
     parts: FxHashMap<SlotId, usize>,
 }
 
 impl Worthy {
-    fn is_worthy(&self, key: &super::guard::Key) -> bool {
+    fn is_worthy(&self, key: &Key) -> bool {
         let enough = |counts: &FxHashMap<SlotId, usize>, least| {
             counts.get(&key.slot).is_some_and(|count| *count >= least)
         };
         let is_part = matches!(key.what, What::Part(_));
-        enough(&self.rules, MIN_PROBED) && (!is_part || enough(&self.parts, MIN_PARTS))
+        enough(&self.rules, MIN_PROBED)
+            && enough(&self.keys, MIN_PROBED)
+            && (!is_part || enough(&self.parts, MIN_PARTS))
     }
 }
 
 fn worthy_slots(guards: &[Option<Guard>]) -> Worthy {
-    let mut worthy = Worthy { rules: FxHashMap::default(), parts: FxHashMap::default() };
+    let mut worthy = Worthy {
+        rules: FxHashMap::default(),
+        keys: FxHashMap::default(),
+        parts: FxHashMap::default(),
+    };
+    let mut keys: Vec<_> = Vec::new();
     for guard in guards.iter().flatten() {
         let mut slots: Vec<_> = guard.keys.iter().map(|key| key.slot).collect();
         slots.sort_unstable();
@@ -362,7 +370,13 @@ fn worthy_slots(guards: &[Option<Guard>]) -> Worthy {
         for slot in slots {
             *worthy.rules.entry(slot).or_default() += 1;
         }
-        for key in guard.keys.iter().filter(|key| matches!(key.what, What::Part(_))) {
+        keys.extend(&guard.keys);
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys {
+        *worthy.keys.entry(key.slot).or_default() += 1;
+        if matches!(key.what, What::Part(_)) {
             *worthy.parts.entry(key.slot).or_default() += 1;
         }
     }

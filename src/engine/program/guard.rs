@@ -19,7 +19,7 @@ pub(super) struct Guard {
 }
 
 /// Something to look up in the value of a slot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Key {
     pub(super) slot: SlotId,
     pub(super) what: What,

@@ -84,10 +84,14 @@ impl Pool {
                 self.or(children)
             }
             (Node::Not(child), _) => self.add(child, !is_positive),
-            (Node::Test(predicate), _) => {
-                let id = self.predicate(predicate);
-                self.leaf(id, is_positive, Estimate::of(predicate))
-            }
+            (Node::Test(predicate), _) => match predicate.constant() {
+                Some(value) if value == is_positive => TRUE,
+                Some(_) => FALSE,
+                None => {
+                    let id = self.predicate(predicate);
+                    self.leaf(id, is_positive, Estimate::of(predicate))
+                }
+            },
         }
     }
 

@@ -124,13 +124,43 @@ fn evaluate(criterion: &mut Criterion) {
         let mut scratch = Scratch::default();
         let ns = ns_per_event(&events, |event| empty.evaluate(event, &mut scratch, |_| {}));
         eprintln!("no rules: {ns:.1}");
-        let one = RuleSet::build(vec![support::rule("x", "evt.type in (openat, execve, connect) and evt.cpu = 77")], Matching::First);
+        let one = RuleSet::build(
+            vec![support::rule("x", "evt.type in (openat, execve, connect) and evt.cpu = 77")],
+            Matching::First,
+        );
         let ns = ns_per_event(&events, |event| one.evaluate(event, &mut scratch, |_| {}));
         eprintln!("one rule: {ns:.1}");
-        for name in ["fd.typechar", "fd.directory", "fd.name", "fd.nameraw", "fd.filename", "fd.num", "evt.is_open_write", "proc.name", "proc.tty", "proc.exe", "proc.cwd", "container.id", "proc.pname", "user.name", "proc.aname[2]", "proc.cmdline", "proc.env", "evt.rawres", "fd.sip", "fd.l4proto", "fd.sockfamily"] {
-            let (name, argument) = match name.split_once('[') { Some((name, rest)) => (name, rest.strip_suffix(']')), None => (name, None) };
+        for name in [
+            "fd.typechar",
+            "fd.directory",
+            "fd.name",
+            "fd.nameraw",
+            "fd.filename",
+            "fd.num",
+            "evt.is_open_write",
+            "proc.name",
+            "proc.tty",
+            "proc.exe",
+            "proc.cwd",
+            "container.id",
+            "proc.pname",
+            "user.name",
+            "proc.aname[2]",
+            "proc.cmdline",
+            "proc.env",
+            "evt.rawres",
+            "fd.sip",
+            "fd.l4proto",
+            "fd.sockfamily",
+        ] {
+            let (name, argument) = match name.split_once('[') {
+                Some((name, rest)) => (name, rest.strip_suffix(']')),
+                None => (name, None),
+            };
             let field = eyas::fields::lookup(name, argument).unwrap();
-            let ns = ns_per_event(&events, |event| { black_box((field.info.read)(event, &field.arg)); });
+            let ns = ns_per_event(&events, |event| {
+                black_box((field.info.read)(event, &field.arg));
+            });
             eprintln!("{name}: {ns:.1}");
         }
     }

@@ -9,6 +9,7 @@
 pub mod flags;
 pub mod list;
 mod list_events;
+pub mod rules;
 pub mod rules_files;
 pub mod run;
 pub mod support;

@@ -2,7 +2,7 @@
 
 use super::program::{Input, Program};
 use super::rule::Rule;
-use crate::event::{Event, known};
+use crate::event::{Event, EventType, known};
 
 pub use super::program::Scratch;
 
@@ -70,12 +70,7 @@ impl RuleSet {
     /// Judges one event rule by rule, without the program: what [`evaluate`](Self::evaluate) must
     /// agree with, and is measured against.
     pub fn evaluate_plainly(&self, event: &Event<'_>, mut on_match: impl FnMut(&Rule)) {
-        for rule in &self.rules {
-            // Every rule is also tried for asynchronous events.
-            let is_tried = rule.events.contains(event.ty) || event.ty == known::ASYNCEVENT;
-            if !is_judged(rule) || !is_tried {
-                continue;
-            }
+        for rule in self.tried_for(event.ty) {
             if rule.condition.holds(event) {
                 on_match(rule);
                 if self.matching == Matching::First {
@@ -83,6 +78,13 @@ impl RuleSet {
                 }
             }
         }
+    }
+
+    /// The rules that are tried for events of type `ty`, in that order.
+    pub fn tried_for(&self, ty: EventType) -> impl Iterator<Item = &Rule> {
+        // Every rule is also tried for asynchronous events.
+        let is_tried = move |rule: &&Rule| rule.events.contains(ty) || ty == known::ASYNCEVENT;
+        self.rules.iter().filter(|rule| is_judged(rule)).filter(is_tried)
     }
 }
 

@@ -15,7 +15,7 @@ pub enum Source {
         field: Field,
         /// How it is read.
         read: Read,
-        /// Its value is text, which ends at the first NUL.
+        /// Its value is text in which a NUL may stand, where the text then ends.
         is_text: bool,
     },
     /// The time of the event, nanoseconds since the epoch.

@@ -5,7 +5,7 @@ use crate::engine::lang::ast::{Argument, Operand, Operator, Transformer};
 use crate::engine::transform::{Source, Transform};
 use crate::engine::types::Family;
 use crate::event::DataType;
-use crate::fields::{Arg, Compare, FieldFlags, lookup};
+use crate::fields::{Arg, Compare, Field, FieldFlags, lookup};
 
 /// A side of a check with its type.
 #[derive(Debug)]
@@ -68,8 +68,17 @@ fn field(name: &str, argument: Option<&str>) -> Result<Typed, String> {
         is_event_type: field.info.name == "evt.type",
         flags: field.info.flags,
         compare,
-        source: Source::Field { is_text: Family::of(field.ty) == Family::Text, field, read },
+        source: Source::Field { is_text: may_contain_nul(&field), field, read },
     })
+}
+
+/// Whether a field is text that its source doesn't end at the first NUL already: what comes from
+/// the event itself, and descriptors, whose names may be addresses of unix sockets.
+fn may_contain_nul(field: &Field) -> bool {
+    const ENDED: [&str; 7] =
+        ["proc.", "thread.", "user.", "group.", "container.", "k8s.", "evt.type"];
+    Family::of(field.ty) == Family::Text
+        && !ENDED.iter().any(|start| field.info.name.starts_with(start))
 }
 
 fn unary(

@@ -3,7 +3,7 @@
 //! They never change what is decided, only in which order. Costs are nanoseconds on a small
 //! machine, chances were chosen with ordinary events in mind.
 
-use crate::engine::condition::{Predicate, Quantifier, Relation, Test};
+use crate::engine::condition::{Node, Predicate, Quantifier, Relation, Test};
 use crate::engine::matchers::BytesTest;
 use crate::engine::transform::Source;
 
@@ -25,6 +25,22 @@ impl Estimate {
             cost *= 3.0;
         }
         Self { cost, chance: chance(&predicate.test).clamp(0.01, 0.99) }
+    }
+
+    /// Of a condition that is judged by itself, in the best order.
+    #[must_use]
+    pub fn of_node(node: &Node) -> Self {
+        let parts = |children: &[Node], rank: fn(Self) -> f32| {
+            let mut parts: Vec<_> = children.iter().map(Self::of_node).collect();
+            parts.sort_by(|left, right| rank(*left).total_cmp(&rank(*right)));
+            parts.into_iter()
+        };
+        match node {
+            Node::And(children) => Self::all(parts(children, Self::rank_in_all)),
+            Node::Or(children) => Self::any(parts(children, Self::rank_in_any)),
+            Node::Not(child) => Self::of_node(child).opposite(),
+            Node::Test(predicate) => Self::of(predicate),
+        }
     }
 
     /// Of the opposite.

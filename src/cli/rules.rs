@@ -312,7 +312,13 @@ mod tests {
     fn a_rule_is_explained_with_types_fields_cost_and_condition() {
         let rule = rule("R", "evt.type in (open, openat) and not proc.cmdline regex \"a.*b\"");
         let text = text(|out| explain(&rule, out));
-        for part in ["event types: open, openat\n", "  proc.cmdline ", "CHARBUF\n", "expensive"] {
+        for part in [
+            "event types: open, openat\n",
+            "  proc.cmdline ",
+            "CHARBUF\n",
+            "moderate;",
+            " 150 ns  ",
+        ] {
             assert!(text.contains(part), "{part:?} in {text}");
         }
         assert!(text.ends_with(

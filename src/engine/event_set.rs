@@ -47,7 +47,7 @@ impl EventSet {
             set.insert_bit(EventType::COUNT + past);
             return Some(set);
         }
-        // A name without event codes: nothing is restricted by it.
+        // The table's own name of the generic codes: Falco knows it and finds no event by it.
         if name == "syscall" {
             return Some(set);
         }

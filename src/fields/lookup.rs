@@ -121,6 +121,9 @@ fn plain_argument(
             text.parse().map(Arg::Index).map_err(|_| nonexistent(shown))
         }
         (None, Some(text)) if info.arg.key => Ok(Arg::Key(text.into())),
+        (None, Some(text)) if info.name == "fd.types" => {
+            Err(LookupError(format!("{text} is not a valid number")))
+        }
         (None, None) if !info.arg.required => Ok(Arg::None),
         (None, None) if info.arg.key && info.name != "evt.around" => {
             Err(missing_argument(info, shown))

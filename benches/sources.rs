@@ -23,9 +23,9 @@ use eyas::sources::Wanted;
 use eyas::sources::proc_connector;
 use eyas::sys::poll;
 
-const PAIRS: usize = 9;
+const PAIRS: usize = 5;
 const OPENS: u32 = 20_000;
-const EXECS: u32 = 1_000;
+const EXECS: u32 = 2_000;
 
 fn main() {
     let arguments: Vec<_> = std::env::args().collect();
@@ -65,6 +65,20 @@ fn measure() {
     compare("fork+exec+exit", &["exec"], EXECS, || {
         ProcConnector::subscribe(proc_connector::Options::default()).unwrap()
     });
+    backlog();
+}
+
+/// What a record costs when many wait: programs run unwatched first, and are drained then.
+fn backlog() {
+    let mut source = ProcConnector::subscribe(proc_connector::Options::default()).unwrap();
+    run(&["exec"], None);
+    let before = processor_ns();
+    let (mut records, mut more) = (0.0, true);
+    while more {
+        more = source.drain(1024, &mut |_| records += 1.0).unwrap().more;
+    }
+    let spent = processor_ns() - before;
+    println!("backlog of {records} process records: {:.2} µs per record", spent / records / 1e3);
 }
 
 fn compare<S: Source>(name: &str, child: &[&str], turns: u32, start: impl Fn() -> S) {

@@ -29,6 +29,7 @@ use super::process::ProcessTable;
 use super::process_records::HeldIds;
 use super::settings::Needs;
 use super::settings::Settings;
+use super::stdio::Stdio;
 use super::users::Users;
 use crate::decode::FileRecord;
 use crate::decode::ProcessRecord;
@@ -87,6 +88,7 @@ pub struct LiveEnricher {
     pub(super) containers: Containers,
     pub(super) users: Users,
     pub(super) layers: Layers,
+    pub(super) stdio: Stdio,
     pub(super) opens: PendingOpens,
     pub(super) held_ids: HeldIds,
     /// Processes whose main thread has ended before others.
@@ -120,6 +122,7 @@ impl LiveEnricher {
                 settings.containerd_state.clone(),
             ),
             layers: Layers::default(),
+            stdio: Stdio::default(),
             users: Users::new(&settings.host_root),
             opens: PendingOpens::new(settings.max_pending_opens),
             held_ids: HeldIds::default(),
@@ -344,10 +347,11 @@ impl LiveEnricher {
             return Some(kin.pidns_init_start_ts);
         }
         // It came in from outside: what its container's first process is must be looked for.
-        let is_init = |other: &&Box<Thread>| other.vpid == 1 && is_kin(other);
-        let is_contained = matches!(thread.container, InContainer::Id(_)) && thread.vpid > 0;
-        let init = self.world.threads.values().find(is_init).filter(|_| is_contained)?;
-        Some(init.clone_ts)
+        if !matches!(thread.container, InContainer::Id(_)) || thread.vpid <= 0 {
+            return None;
+        }
+        let mut threads = self.world.threads.values();
+        Some(threads.find(|other| other.vpid == 1 && is_kin(other))?.clone_ts)
     }
 }
 

@@ -19,6 +19,7 @@ pub mod process;
 mod process_records;
 pub mod settings;
 pub mod state;
+pub mod stdio;
 pub mod users;
 
 pub use live::LiveEnricher;

@@ -27,6 +27,7 @@ use crate::event::Param;
 use crate::event::Thread;
 use crate::event::Unread;
 use crate::event::known;
+use crate::procfs::ProcessDir;
 
 /// No more changes of identity than this are held; more are told at once.
 const MAX_HELD: usize = 1024;
@@ -152,6 +153,7 @@ impl LiveEnricher {
                 self.table.changed(&mut self.world, pid);
                 if let Some(process) = &process {
                     self.find_layer(pid, process, &seen);
+                    self.find_stdio(pid, process);
                 }
                 self.drop_ids_of_exec(record, seen.exe.set_uid, seen.exe.set_gid);
                 self.forget_exec_opens(record.pid, seen.exe.id);
@@ -164,6 +166,13 @@ impl LiveEnricher {
         self.complete(pid, process.as_ref());
         self.tell_held_ids(record.pid, sink);
         self.tell(record, known::EXECVE, sink);
+    }
+
+    fn find_stdio(&mut self, pid: i64, process: &ProcessDir) {
+        let Some(table) = self.stdio.look(process) else { return };
+        if let Some(thread) = self.world.threads.get_mut(&pid) {
+            thread.fds = table;
+        }
     }
 
     fn exit(&mut self, record: &ProcessRecord, wait_status: u32, sink: &mut EventSink<'_>) {

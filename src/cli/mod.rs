@@ -145,7 +145,8 @@ fn dispatch(args: &[OsString]) -> Result<(), Failure> {
         return Ok(());
     }
     if options.has("rule-schema") {
-        return Err(Failure::new("--rule-schema is not available in this version"));
+        write!(out, "{:#}", crate::engine::load::rule_schema())?;
+        return Ok(());
     }
     if options.has("i") {
         return Ok(list::ignored(&mut out)?);

@@ -84,8 +84,8 @@ pub(super) struct Exception {
     pub(super) place: Place,
 }
 
-/// Most warnings of one exception about others of its name.
-const MAX_SAME_NAME: usize = 10;
+/// So many warnings of a file make further ones about exceptions of the same name needless.
+const MAX_SAME_NAME: usize = 100;
 
 /// The exceptions of a rule, in their order. A name may be there twice; the first one counts.
 #[derive(Clone, Debug, Default)]
@@ -140,7 +140,9 @@ pub(super) fn read(
     for item in items {
         let exception = read_one(item, place, &here, append, warnings)?;
         // One for each that has the name already, but not without end.
-        for _ in 0..exceptions.count(&exception.name).min(MAX_SAME_NAME) {
+        let said =
+            if warnings.len() < MAX_SAME_NAME { exceptions.count(&exception.name) } else { 0 };
+        for _ in 0..said.min(MAX_SAME_NAME) {
             let message =
                 format!("Multiple definitions of exception '{}' in the same rule", exception.name);
             warnings.push(exception.place.warning(WarningCode::ExceptionNameNotUnique, message));

@@ -66,7 +66,7 @@ fn states(pattern: &str) -> usize {
     let mut open = vec![0_usize];
     let mut last = 0;
     let mut bytes = pattern.bytes();
-    let mut add = |open: &mut Vec<usize>, states: usize| {
+    let add = |open: &mut Vec<usize>, states: usize| {
         if let Some(sum) = open.last_mut() {
             *sum = sum.saturating_add(states);
         }

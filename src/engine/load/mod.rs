@@ -42,6 +42,7 @@ use super::yaml;
 
 pub use self::described::{Described, DescribedList, DescribedMacro, DescribedRule};
 pub use self::merge::Requirement;
+pub use self::schema::rule_schema;
 pub use self::version::Version;
 pub use super::diagnostic::FileResult;
 

@@ -5,6 +5,8 @@
 
 use std::rc::Rc;
 
+use serde_json::{Map, Value, json};
+
 use crate::engine::diagnostic::Schema;
 use crate::engine::yaml::Node;
 
@@ -15,8 +17,8 @@ enum Shape {
     Text,
     Integer,
     Bool,
-    /// One of these texts.
-    Enum(&'static [&'static str]),
+    /// One of some texts.
+    Enum(&'static Names),
     /// A text or an integer.
     Item,
     Array(&'static Self),
@@ -24,27 +26,40 @@ enum Shape {
 }
 
 #[derive(Debug)]
+struct Names {
+    title: &'static str,
+    names: &'static [&'static str],
+}
+
+#[derive(Debug)]
 struct Object {
+    title: &'static str,
     properties: &'static [(&'static str, Shape)],
     required: &'static [&'static str],
     at_least: usize,
 }
 
-const PRIORITIES: Shape = Shape::Enum(&[
-    "EMERGENCY",
-    "ALERT",
-    "CRITICAL",
-    "ERROR",
-    "WARNING",
-    "NOTICE",
-    "INFO",
-    "INFORMATIONAL",
-    "DEBUG",
-]);
+static PRIORITY: Names = Names {
+    title: "Priority",
+    names: &[
+        "EMERGENCY",
+        "ALERT",
+        "CRITICAL",
+        "ERROR",
+        "WARNING",
+        "NOTICE",
+        "INFO",
+        "INFORMATIONAL",
+        "DEBUG",
+    ],
+};
 
-const OPERATION: Shape = Shape::Enum(&["append", "replace"]);
+static OPERATION: Names = Names { title: "OverriddenItem", names: &["append", "replace"] };
+
+const OVERRIDDEN: Shape = Shape::Enum(&OPERATION);
 
 static ITEM: Object = Object {
+    title: "FalcoRule",
     properties: &[
         ("required_engine_version", Shape::Text),
         ("required_plugin_versions", Shape::Array(&Shape::Object(&PLUGIN))),
@@ -57,7 +72,7 @@ static ITEM: Object = Object {
         ("enabled", Shape::Bool),
         ("output", Shape::Text),
         ("append", Shape::Bool),
-        ("priority", PRIORITIES),
+        ("priority", Shape::Enum(&PRIORITY)),
         ("capture", Shape::Bool),
         ("capture_duration", Shape::Integer),
         ("source", Shape::Text),
@@ -72,6 +87,7 @@ static ITEM: Object = Object {
 };
 
 static EXCEPTION: Object = Object {
+    title: "Exception",
     properties: &[
         ("name", Shape::Text),
         ("fields", Shape::Any),
@@ -83,25 +99,27 @@ static EXCEPTION: Object = Object {
 };
 
 static OVERRIDE: Object = Object {
+    title: "Override",
     properties: &[
-        ("items", OPERATION),
-        ("desc", OPERATION),
-        ("condition", OPERATION),
-        ("output", OPERATION),
-        ("priority", OPERATION),
-        ("enabled", OPERATION),
-        ("exceptions", OPERATION),
-        ("capture", OPERATION),
-        ("capture_duration", OPERATION),
-        ("tags", OPERATION),
-        ("warn_evttypes", OPERATION),
-        ("skip-if-unknown-filter", OPERATION),
+        ("items", OVERRIDDEN),
+        ("desc", OVERRIDDEN),
+        ("condition", OVERRIDDEN),
+        ("output", OVERRIDDEN),
+        ("priority", OVERRIDDEN),
+        ("enabled", OVERRIDDEN),
+        ("exceptions", OVERRIDDEN),
+        ("capture", OVERRIDDEN),
+        ("capture_duration", OVERRIDDEN),
+        ("tags", OVERRIDDEN),
+        ("warn_evttypes", OVERRIDDEN),
+        ("skip-if-unknown-filter", OVERRIDDEN),
     ],
     required: &[],
     at_least: 1,
 };
 
 static PLUGIN: Object = Object {
+    title: "RequiredPluginVersion",
     properties: &[
         ("name", Shape::Text),
         ("version", Shape::Text),
@@ -112,6 +130,7 @@ static PLUGIN: Object = Object {
 };
 
 static ALTERNATIVE: Object = Object {
+    title: "Alternative",
     properties: &[("name", Shape::Text), ("version", Shape::Text)],
     required: &["name", "version"],
     at_least: 0,
@@ -157,7 +176,7 @@ fn fits(node: &Node, shape: Shape, path: &str, faults: &mut Vec<String>) -> bool
         Shape::Text => node.scalar().is_some(),
         Shape::Integer => node.scalar().is_some_and(is_integer),
         Shape::Bool => matches!(node.scalar(), Some("true" | "false")),
-        Shape::Enum(names) => return is_one_of(node, names, path, faults),
+        Shape::Enum(names) => return is_one_of(node, names.names, path, faults),
         Shape::Item => return is_item(node, path, faults),
         Shape::Array(inner) => match node.sequence() {
             Some(items) => return array(items, *inner, path, faults),
@@ -263,4 +282,89 @@ fn properties(
 fn is_integer(text: &str) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The schema itself, as Falco's `--rule-schema` prints it.
+#[must_use]
+pub fn rule_schema() -> Value {
+    let mut definitions = Map::new();
+    let root = described(ROOT, &mut definitions);
+    let mut schema = json!({
+        "$schema": "http://json-schema.org/draft-06/schema#",
+        "definitions": definitions,
+    });
+    if let (Value::Object(schema), Value::Object(root)) = (&mut schema, root) {
+        schema.extend(root);
+    }
+    schema
+}
+
+/// A shape in the schema's words; shapes with a name go into `definitions`.
+fn described(shape: Shape, definitions: &mut Map<String, Value>) -> Value {
+    match shape {
+        Shape::Any => json!({}),
+        Shape::Text => json!({"type": "string"}),
+        Shape::Integer => json!({"type": "integer"}),
+        Shape::Bool => json!({"type": "boolean"}),
+        Shape::Array(inner) => {
+            json!({"type": "array", "items": described(*inner, definitions)})
+        }
+        Shape::Item => define(
+            "Item",
+            definitions,
+            |_| json!({"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+        ),
+        Shape::Enum(names) => {
+            define(names.title, definitions, |_| json!({"type": "string", "enum": names.names}))
+        }
+        Shape::Object(object) => define(object.title, definitions, |definitions| {
+            let mut properties = Map::new();
+            for (name, shape) in object.properties {
+                properties.insert((*name).to_owned(), described(*shape, definitions));
+            }
+            let mut described = json!({
+                "type": "object",
+                "additionalProperties": false,
+                "properties": properties,
+            });
+            if let Value::Object(described) = &mut described {
+                if object.at_least > 0 {
+                    described.insert("minProperties".to_owned(), json!(object.at_least));
+                } else {
+                    described.insert("required".to_owned(), json!(object.required));
+                }
+            }
+            described
+        }),
+    }
+}
+
+fn define(
+    title: &str,
+    definitions: &mut Map<String, Value>,
+    body: impl FnOnce(&mut Map<String, Value>) -> Value,
+) -> Value {
+    let mut body = body(definitions);
+    if let Value::Object(body) = &mut body {
+        body.insert("title".to_owned(), json!(title));
+    }
+    definitions.insert(title.to_owned(), body);
+    json!({"$ref": format!("#/definitions/{title}")})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_names_every_key_of_a_rule() {
+        let schema = rule_schema();
+        let properties = &schema["definitions"]["FalcoRule"]["properties"];
+        for key in super::super::rule_item::KEYS {
+            assert!(properties.get(key).is_some(), "{key}");
+        }
+        assert_eq!(schema["items"]["$ref"], "#/definitions/FalcoRule");
+        assert_eq!(schema["definitions"]["Override"]["minProperties"], 1);
+        assert_eq!(schema["definitions"].as_object().unwrap().len(), 8);
+    }
 }

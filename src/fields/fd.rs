@@ -299,14 +299,21 @@ fn port_text<'a>(event: &Event<'a>, side: Side) -> Option<Value<'a>> {
     Some(text.value())
 }
 
-/// Both ends of a connection, or the one end of a server.
+/// Both ends of a connection, or the one end of a server. Of a socket that was just made they are
+/// the unspecified address and port 0, as in Falco, whose roles are not asked for here.
 fn either<'a>(event: &Event<'a>, value: fn(End) -> Value<'a>) -> Option<Value<'a>> {
     let fd = info(event)?;
-    let values = match tuple::ends(fd) {
-        Some((client, server)) => event.arena.alloc_slice_copy(&[value(client), value(server)]),
-        None => event.arena.alloc_slice_copy(&[value(tuple::server_end(fd)?)]),
+    let socket = fd.socket.filter(|_| is_ip(fd.kind))?;
+    let none = match fd.kind {
+        FdKind::Ipv6Socket | FdKind::Ipv6Server => std::net::Ipv6Addr::UNSPECIFIED.into(),
+        _ => std::net::Ipv4Addr::UNSPECIFIED.into(),
     };
-    Some(Value::List(values))
+    let server = socket.server.unwrap_or((none, 0));
+    if is_server_kind(fd.kind) {
+        return Some(Value::List(event.arena.alloc_slice_copy(&[value(server)])));
+    }
+    let client = socket.client.unwrap_or((none, 0));
+    Some(Value::List(event.arena.alloc_slice_copy(&[value(client), value(server)])))
 }
 
 /// The kinds of descriptor that the process has open, each once, or the kind of one of them.

@@ -11,6 +11,7 @@ use crate::decode::scap::block::{EventBlock, Kind, check_section};
 use crate::decode::scap::{Decoder, Malformed, fds, lists, recycled_params};
 use crate::enrich::state::{ContainerOf, RawEvent, Tracker};
 use crate::event::{Arena, Event, EventType, InContainer, Kind as EventKind, Param, World, known};
+use crate::fields::tuple;
 use crate::log;
 use crate::log::Level;
 use crate::sources::replay::{Capture, Error, Problem};
@@ -294,7 +295,9 @@ impl Turn<'_> {
             } else {
                 let seen = self.tracker.before(self.world, &raw);
                 if !head.state_only && !*self.is_prologue {
-                    flow = judge(&seen.event(*self.num, &raw, self.arena));
+                    let event = seen.event(*self.num, &raw, self.arena);
+                    leave_name(&event);
+                    flow = judge(&event);
                 }
                 self.tracker.after(self.world);
                 self.arena.reset();
@@ -302,6 +305,31 @@ impl Turn<'_> {
         }
         *self.params = recycled_params(params);
         decoded.map(|_| flow)
+    }
+}
+
+/// Keeps the name that Falco's parser has just made of an address, where it makes it.
+fn leave_name(event: &Event<'_>) {
+    let is_named_by_event = event.fd.name_changed
+        && matches!(
+            event.ty,
+            known::ACCEPT
+                | known::ACCEPT4
+                | known::BIND
+                | known::CONNECT
+                | known::RECV
+                | known::RECVFROM
+                | known::RECVMMSG
+                | known::RECVMSG
+                | known::SEND
+                | known::SENDMMSG
+                | known::SENDMSG
+                | known::SENDTO
+        );
+    if is_named_by_event
+        && let (Some(leftovers), Some(fd)) = (&event.world.leftovers, event.fd.info)
+    {
+        leftovers.write(tuple::fd_name(event.arena, fd), false);
     }
 }
 

@@ -26,6 +26,7 @@ pub mod event;
 
 pub mod cli;
 pub mod config;
+pub mod doctor;
 pub mod engine;
 pub mod fields;
 pub mod format;

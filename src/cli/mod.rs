@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stderr, reason = "this is where the program speaks to its user")]
 
+pub mod doctor;
 pub mod flags;
 pub mod list;
 mod list_events;
@@ -106,6 +107,7 @@ impl From<io::Error> for Failure {
 /// Does what the arguments say; the first one is the program's name.
 pub fn main(args: &[OsString]) -> Exit {
     let done = match args.get(1).and_then(|word| word.to_str()) {
+        Some("doctor") => doctor::run(args.get(2..).unwrap_or_default()),
         Some("trace") => trace::run(args.get(2..).unwrap_or_default()),
         _ => dispatch(args).map(|()| Exit::Success),
     };
@@ -224,6 +226,17 @@ fn load_config(options: &Options) -> Result<Loaded, Failure> {
         }
         Failure::new(error)
     })
+}
+
+/// No log line from here on.
+fn quiet_log() {
+    log::set_up(log::Settings {
+        level: 0,
+        to_stderr: false,
+        to_syslog: false,
+        time_iso_8601: false,
+        offset_at: |_| 0,
+    });
 }
 
 /// Sets up the log and writes the lines with which Falco starts.

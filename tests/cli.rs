@@ -407,6 +407,22 @@ fn a_kernel_without_fanotify_is_told_with_what_it_costs() {
     restricted(&["-r", &files.rule(ON_EXEC), "-M", "1"], without).succeeds();
 }
 
+#[test]
+fn doctor_tells_what_the_host_allows_and_which_rules_can_fire() {
+    let files = Files::new();
+    let rules = files.rule("evt.type = connect");
+    let run = eyas(&["doctor", "-r", &rules]);
+    run.succeeds();
+    assert!(run.out.starts_with("What this host allows"), "{}", run.out);
+    assert!(run.out.contains(" proc-connector (from Linux 2.6.15)"), "{}", run.out);
+    assert!(run.out.contains("can't fire: R: needs connect"), "{}", run.out);
+    assert_eq!(eyas(&["doctor", "-r", &rules, "--strict"]).code, 1);
+    let json = eyas(&["doctor", "-r", &rules, "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.succeeds().out).unwrap();
+    assert_eq!(json["rules"]["blind"][0]["needs"][0], "connect");
+    eyas(&["doctor", "--nonsense"]).refuses("unexpected argument '--nonsense' found");
+}
+
 // The running agent
 
 #[test]

@@ -104,6 +104,16 @@ fn shipped_rules_match_their_cases_made_up_and_no_others() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+#[test]
+fn with_the_first_match_alone_every_case_is_told_by_its_own_rule() {
+    let mut loader = Loader::new(Settings::default());
+    loader.add("eyas_rules.yaml", read(RULES).as_bytes());
+    let rules = RuleSet::build(loader.finish().unwrap().rules, Matching::First);
+    for case in cases::all().iter().filter(|case| case.fires) {
+        assert_eq!(made::judge(&rules, case), [case.rule.as_str()], "{}", case.name);
+    }
+}
+
 /// A configuration in which all rules that match alert, each with its case's name.
 fn configuration(sandbox: &Sandbox) -> String {
     let path = sandbox.dir.join("eyas.yaml");

@@ -159,8 +159,10 @@ fn reading_and_writing_sshd_config_alert_in_their_own_words() {
         let pid = cat.pid();
         pids.push(pid);
         cat.end();
-        let opened = format!("SSH is open by (user=root pid={pid} prog=");
-        let line = agent.line("the read by a short cat", |line| line.contains(&opened));
+        let opened = format!(" pid={pid} prog=");
+        let line = agent.line("the read by a short cat", |line| {
+            line.contains("SSH is open by") && line.contains(&opened)
+        });
         is_alert(&line, &read(pid, ""))
     });
     assert!(is_whole, "{:?}", agent.lines());

@@ -340,8 +340,11 @@ impl Agent {
     }
 
     fn told(&self) -> String {
-        let last = &self.seen[self.seen.len().saturating_sub(40)..];
-        format!("last of stdout:\n{}\nstderr:\n{}", last.join("\n"), self.errors())
+        // What the rest of the machine does meanwhile is most of it.
+        let own = |line: &&String| !line.contains("shell in a container");
+        let lines: Vec<_> = self.seen.iter().filter(own).map(String::as_str).collect();
+        let last = &lines[lines.len().saturating_sub(60)..];
+        format!("stdout:\n{}\nstderr:\n{}", last.join("\n"), self.errors())
     }
 }
 

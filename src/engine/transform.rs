@@ -193,10 +193,11 @@ fn decode_base64<'a>(text: &'a [u8], arena: &'a Arena) -> Option<&'a [u8]> {
             };
             bits = bits << 6 | u32::from(digit);
         }
+        // The bits that the last digit has too many must be zero.
         let [_, first, second, third] = match chunk.len() {
             4 => bits.to_be_bytes(),
-            3 => (bits << 6).to_be_bytes(),
-            2 => (bits << 12).to_be_bytes(),
+            3 if bits & 0b11 == 0 => (bits << 6).to_be_bytes(),
+            2 if bits & 0b1111 == 0 => (bits << 12).to_be_bytes(),
             _ => return None,
         };
         let all = [first, second, third];

@@ -171,8 +171,18 @@ fn constant(
         shown.sort_unstable();
         shown.dedup();
     }
+    if is_raw_number(left) && matches!(check.operator, Operator::In | Operator::Intersects) {
+        // Falco doesn't know how long such a number is and finds it in no list.
+        literals.clear();
+    }
     let test = test::of_literals(check.operator, check.modifier, left.ty, &literals)?;
     Ok((test, format!("({})", shown.join(", "))))
+}
+
+/// Whether it is a parameter of an event in its native form, and a number.
+fn is_raw_number(left: &Typed) -> bool {
+    left.name == "evt.rawarg"
+        && !matches!(types::Family::of(left.ty), types::Family::Text | types::Family::Buffer)
 }
 
 /// `evt.around[T] = D`: the event's time is within D milliseconds of T.

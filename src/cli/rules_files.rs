@@ -136,7 +136,9 @@ pub fn read_all(options: &Options, loaded: &Loaded) -> Result<Vec<RulesFile>, Fa
         let before = files.len();
         expand(entry, &mut files);
         if files.len() == before {
-            hints.push(if entry.is_dir() {
+            hints.push(if !entry.exists() {
+                format!("there is no {}", entry.display())
+            } else if entry.is_dir() {
                 format!("{} has no file whose name ends in .yaml or .yml", entry.display())
             } else {
                 format!("{} is left out: its name doesn't end in .yaml or .yml", entry.display())

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::flags::Options;
 use super::rules_files;
+use super::rules_files::RulesFile;
 use super::{Failure, support};
 use crate::config::Engine;
 use crate::config::Loaded;
@@ -44,12 +45,7 @@ pub fn run(options: &Options, loaded: &Loaded, started: Instant) -> Result<(), F
         log!(Level::Info, "Hostname value has been overridden via environment variable to: {name}");
     }
     let rules = build(rules);
-    let is_live = config.engine == Engine::Live;
-    if is_live && nix::unistd::geteuid().is_root() {
-        let paths = loaded.paths.iter().chain(files.iter().filter_map(|file| file.path.as_ref()));
-        service::access::check(paths.map(PathBuf::as_path))
-            .map_err(|exposed| Failure::new(&exposed).hint(exposed.hint()))?;
-    }
+    refuse_exposed(loaded, &files)?;
     if options.has("dry-run") {
         return Ok(());
     }
@@ -64,11 +60,22 @@ pub fn run(options: &Options, loaded: &Loaded, started: Instant) -> Result<(), F
     let mut reload = || {
         let again = || {
             let files = rules_files::read_all(options, loaded)?;
+            refuse_exposed(loaded, &files)?;
             rules_files::load(&files, rules_files::settings(options, config)?)
         };
         again().map(build).map_err(|failure: Failure| failure.to_string())
     };
     service::run(setup, &mut reload).map_err(failure)
+}
+
+/// Refuses files that others can write, where the agent has privileges and watches this host.
+fn refuse_exposed(loaded: &Loaded, files: &[RulesFile]) -> Result<(), Failure> {
+    if loaded.config.engine != Engine::Live || !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    let paths = loaded.paths.iter().chain(files.iter().filter_map(|file| file.path.as_ref()));
+    service::access::check(paths.map(PathBuf::as_path))
+        .map_err(|exposed| Failure::new(&exposed).hint(exposed.hint()))
 }
 
 /// The pid file, and if `-d` asks for it, a life in the background.

@@ -385,6 +385,16 @@ fn the_user_that_a_set_user_id_program_brings_is_no_call() {
 }
 
 #[test]
+fn a_user_changed_before_a_plain_exec_is_told_of_the_program_before() {
+    let proc = FakeProc::new();
+    proc.put(&shell(50, 1));
+    let mut bench = Bench::with(proc, &["proc.name"]);
+    assert!(bench.process(50, ProcessChange::Uid { real: 0, effective: 5 }).is_empty());
+    bench.proc.put(&cat(50, 1));
+    assert_eq!(bench.process(50, ProcessChange::Exec), ["setresuid bash", "execve cat"]);
+}
+
+#[test]
 fn an_effective_user_that_no_exec_brought_is_told_a_little_later() {
     let proc = FakeProc::new();
     proc.put(&shell(50, 1));

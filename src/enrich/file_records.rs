@@ -8,6 +8,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::descriptor::falco_device;
 use super::fds::Wanted;
 use super::live::Draft;
 use super::live::EventSink;
@@ -209,7 +210,7 @@ impl LiveEnricher {
     /// Tells an open; `then`: the process as it was then, else as it is now.
     fn tell_open(&mut self, told: &Told<'_>, then: Option<&Thread>, sink: &mut EventSink<'_>) {
         let (pid, dev, ino) = told.key;
-        let dev = falco_dev(dev);
+        let dev = falco_device(dev);
         let name = (!told.path.is_empty()).then(|| self.paths.share((told.key.1, ino), told.path));
         let is_directory = told.file_mode & libc::S_IFMT == libc::S_IFDIR;
         let info = name.map(|name| Fd {
@@ -276,21 +277,14 @@ fn is_script_of(thread: &Thread, path: &[u8], mode: u32) -> bool {
     is_executable && thread.arguments().take(2).any(names)
 }
 
-/// A device number as Falco shows it: the kernel's `new_encode_dev`.
-fn falco_dev(dev: u64) -> u32 {
-    let (major, minor) = (nix::sys::stat::major(dev), nix::sys::stat::minor(dev));
-    let encoded = (minor & 0xff) | (major << 8) | ((minor & !0xff) << 12);
-    u32::try_from(encoded).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn devices_are_encoded_as_the_kernel_shows_them() {
-        assert_eq!(falco_dev(nix::sys::stat::makedev(8, 3)), 0x803);
-        assert_eq!(falco_dev(nix::sys::stat::makedev(259, 0x123)), 0x11_0323);
+        assert_eq!(falco_device(nix::sys::stat::makedev(8, 3)), 0x803);
+        assert_eq!(falco_device(nix::sys::stat::makedev(259, 0x123)), 0x11_0323);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::live::EventSink;
 use super::live::LiveEnricher;
 use super::live::MAX_ID_HOLD_NS;
 use super::look;
+use super::look::Seen;
 use super::look::set;
 use super::params;
 use crate::decode::ProcessChange;
@@ -43,6 +44,11 @@ pub(super) struct HeldIds {
 }
 
 impl HeldIds {
+    fn take(&mut self, pid: i32) -> Option<ProcessRecord> {
+        let place = self.records.iter().position(|held| held.pid == pid)?;
+        self.records.remove(place)
+    }
+
     pub(super) fn next_due_ns(&self) -> Option<u64> {
         self.records.front().map(|record| record.wall_ns.saturating_add(MAX_ID_HOLD_NS))
     }
@@ -74,7 +80,7 @@ impl LiveEnricher {
             ProcessChange::Exit { wait_status, .. } => self.exit(record, wait_status, sink),
             ProcessChange::Uid { .. } | ProcessChange::Gid { .. } => {
                 self.change_id(record);
-                self.tell_id(record, sink);
+                self.tell_id(record, None, sink);
             }
             ProcessChange::Sid => self.new_session(record, sink),
             ProcessChange::Ptrace { tracer_pid, tracer_tid } => {
@@ -118,61 +124,59 @@ impl LiveEnricher {
             // Its fork was before our time, or lost.
             self.table.insert(&mut self.world, Thread::unknown(pid, pid));
         }
-        let boot_ts = self.world.host.boot_ts;
+        let process = if is_replaced { None } else { self.proc.process(record.pid).ok() };
         let Some(thread) = self.world.threads.get_mut(&pid) else { return };
         let before = thread.clone();
-        let process = if is_replaced { None } else { self.proc.process(record.pid).ok() };
         let seen = process.as_ref().and_then(|process| {
             let start = thread.start_ticks;
             self.looker.look(process, start, thread).ok()
         });
+        let boot_ts = self.world.host.boot_ts;
         let seen = seen.filter(|seen| {
             let start = super::live::start_ts(boot_ts, seen.start_ticks);
             start <= record.wall_ns.saturating_add(START_SLACK_NS) || record.wall_ns == 0
         });
         if seen.is_none() {
-            *thread = before;
+            *thread = before.clone();
             forget_image(thread);
         }
         thread.exec_ts = record.wall_ns;
         thread.nthreads = 1;
         self.headless.remove(&pid);
-        match seen {
-            Some(seen) => {
-                let (start_ts, has_parent) =
-                    (self.start_ts(seen.start_ticks), self.has_parent(pid));
-                if let Some(thread) = self.world.threads.get_mut(&pid)
-                    && thread.clone_ts == 0
-                {
-                    thread.clone_ts = start_ts;
-                }
-                if !has_parent {
-                    self.table.reparent(&mut self.world, pid, seen.ppid);
-                    self.know(i32::try_from(seen.ppid).unwrap_or(0));
-                }
-                self.table.changed(&mut self.world, pid);
-                if let Some(process) = &process {
-                    self.find_layer(pid, process, &seen);
-                    self.find_stdio(pid, process);
-                }
-                self.drop_ids_of_exec(record, seen.exe.set_uid, seen.exe.set_gid);
-                self.forget_exec_opens(record.pid, seen.exe.id);
-            }
-            None => {
-                self.table.changed(&mut self.world, pid);
-                self.held_ids.records.retain(|held| held.pid != record.pid);
-            }
+        self.table.changed(&mut self.world, pid);
+        match (&seen, &process) {
+            (Some(seen), Some(process)) => self.take_image(record, process, seen),
+            _ => self.held_ids.records.retain(|held| held.pid != record.pid),
         }
         self.complete(pid, process.as_ref());
-        self.tell_held_ids(record.pid, sink);
+        // What is still held was done by the program before.
+        while let Some(held) = self.held_ids.take(record.pid) {
+            self.tell_id(&held, Some(&before), sink);
+        }
         self.tell(record, known::EXECVE, sink);
     }
 
-    fn find_stdio(&mut self, pid: i64, process: &ProcessDir) {
-        let Some(table) = self.stdio.look(process) else { return };
-        if let Some(thread) = self.world.threads.get_mut(&pid) {
+    /// Finds what belongs to an image that was looked at.
+    fn take_image(&mut self, record: &ProcessRecord, process: &ProcessDir, seen: &Seen) {
+        let pid = i64::from(record.pid);
+        let start_ts = self.start_ts(seen.start_ticks);
+        if let Some(thread) = self.world.threads.get_mut(&pid)
+            && thread.clone_ts == 0
+        {
+            thread.clone_ts = start_ts;
+        }
+        if self.world.thread(pid).is_some_and(|thread| thread.ptid < 0) {
+            self.table.reparent(&mut self.world, pid, seen.ppid);
+            self.know(i32::try_from(seen.ppid).unwrap_or(0));
+        }
+        self.find_layer(pid, process, seen);
+        if let Some(table) = self.stdio.look(process)
+            && let Some(thread) = self.world.threads.get_mut(&pid)
+        {
             thread.fds = table;
         }
+        self.drop_ids_of_exec(record, seen.exe.set_uid, seen.exe.set_gid);
+        self.forget_exec_opens(record.pid, seen.exe.id);
     }
 
     fn exit(&mut self, record: &ProcessRecord, wait_status: u32, sink: &mut EventSink<'_>) {
@@ -272,24 +276,28 @@ impl LiveEnricher {
         }
     }
 
-    fn tell_id(&mut self, record: &ProcessRecord, sink: &mut EventSink<'_>) {
+    /// Tells a change of identity; `then`: the process as it was then, else as it is now.
+    fn tell_id(&mut self, record: &ProcessRecord, then: Option<&Thread>, sink: &mut EventSink<'_>) {
         let (ty, real, effective) = match record.what {
             ProcessChange::Uid { real, effective } => (known::SETRESUID, real, effective),
             ProcessChange::Gid { real, effective } => (known::SETRESGID, real, effective),
             _ => return,
         };
-        if self.needs.wants(ty) {
-            let id = |id: u32| Param::UInt(u64::from(id));
-            self.tell_with(record, ty, &[Param::Int(0), id(real), id(effective)], sink);
+        if !self.needs.wants(ty) {
+            return;
+        }
+        let id = |id: u32| Param::UInt(u64::from(id));
+        let params = [Param::Int(0), id(real), id(effective)];
+        match then {
+            Some(_) => self.out.tell(&self.world, &draft(record, ty, then, &params), sink),
+            None => self.tell_with(record, ty, &params, sink),
         }
     }
 
     /// Tells what is held of a process: no exec came of it.
     fn tell_held_ids(&mut self, pid: i32, sink: &mut EventSink<'_>) {
-        while let Some(place) = self.held_ids.records.iter().position(|held| held.pid == pid) {
-            if let Some(record) = self.held_ids.records.remove(place) {
-                self.tell_id(&record, sink);
-            }
+        while let Some(record) = self.held_ids.take(pid) {
+            self.tell_id(&record, None, sink);
         }
     }
 
@@ -297,7 +305,7 @@ impl LiveEnricher {
     pub(super) fn tell_due_ids(&mut self, now_ns: u64, sink: &mut EventSink<'_>) {
         while self.held_ids.next_due_ns().is_some_and(|due| due <= now_ns) {
             if let Some(record) = self.held_ids.records.pop_front() {
-                self.tell_id(&record, sink);
+                self.tell_id(&record, None, sink);
             }
         }
     }
@@ -388,10 +396,6 @@ impl LiveEnricher {
         let thread = self.world.thread(i64::from(record.pid));
         let draft = draft(record, ty, thread, params);
         self.out.tell(&self.world, &draft, sink);
-    }
-
-    fn has_parent(&self, pid: i64) -> bool {
-        self.world.thread(pid).is_some_and(|thread| thread.ptid >= 0)
     }
 
     /// Finds out whether a new process has numbers of its own in a pid namespace.

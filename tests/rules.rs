@@ -211,6 +211,12 @@ fn shipped_rules_alert_on_their_cases_in_a_container_and_on_no_others() {
     let mut cases = cases::all();
     cases.retain(|case| case.is("container"));
     play_all(&cases, Some(&container), &sandbox, &mut agent);
+    let place = format!(
+        "container_id={} container_name={} image=eyas-test) case=su_is_run",
+        container.short_id(),
+        container.name
+    );
+    agent.line("the container's name and image", |line| line.contains(&place));
     assert!(agent.end(Signal::SIGTERM).status.success());
 }
 

@@ -423,6 +423,18 @@ fn doctor_tells_what_the_host_allows_and_which_rules_can_fire() {
     eyas(&["doctor", "--nonsense"]).refuses("unexpected argument '--nonsense' found");
 }
 
+#[test]
+fn a_rule_is_explained() {
+    let files = Files::new();
+    let rules = files.rule("evt.type = execve and proc.name = x");
+    let run = eyas(&["rules", "explain", "R", "-r", &rules]);
+    run.succeeds();
+    assert!(run.out.contains("event types: execve\n"), "{}", run.out);
+    eyas(&["rules", "explain", "S", "-r", &rules]).refuses("Rule \"S\" is not loaded\n");
+    eyas(&["rules", "profile", "-e", "/does/not/exist.scap", "-r", &rules]).refuses("");
+    eyas(&["rules"]).refuses("");
+}
+
 // The running agent
 
 #[test]

@@ -4,31 +4,20 @@ use std::ffi::OsString;
 use std::io;
 use std::io::Write as _;
 
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::{Arg, ArgAction, Command};
 
-use super::flags::Options;
-use super::rules_files;
+use super::subcommand;
 use super::{Exit, Failure, load_config};
 use crate::doctor::Report;
 
 fn command() -> Command {
-    let value = |short: char, name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .short(short)
-            .value_name(name)
-            .value_parser(value_parser!(OsString))
-            .action(ArgAction::Append)
-            .help(help)
-    };
     let switch = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };
-    Command::new("eyas doctor")
+    let command = Command::new("eyas doctor")
         .about("Try what this host allows, and tell which rules can fire on it.")
-        .override_usage("eyas doctor [OPTIONS]")
-        .arg(value('c', "CONFIG", "Configuration file."))
-        .arg(value('r', "RULES", "Rules file or directory. Repeatable."))
-        .arg(value('o', "KEY=VALUE", "Set a configuration key. Repeatable."))
+        .override_usage("eyas doctor [OPTIONS]");
+    subcommand::with_shared_options(command)
         .arg(switch("json", "One JSON object."))
         .arg(switch("strict", "Exit with 1 if a rule can't fire."))
 }
@@ -39,33 +28,11 @@ fn command() -> Command {
 ///
 /// With the text for stderr.
 pub fn run(args: &[OsString]) -> Result<Exit, Failure> {
-    let name = std::iter::once(OsString::from("eyas doctor"));
-    let matches = match command().try_get_matches_from(name.chain(args.iter().cloned())) {
-        Ok(matches) => matches,
-        Err(error) if !error.use_stderr() => {
-            error.print()?;
-            return Ok(Exit::Success);
-        }
-        Err(error) => {
-            let text = error.render().to_string();
-            return Err(Failure::new(text.trim_end().trim_start_matches("error: ")));
-        }
-    };
-    let mut given = vec![OsString::from("eyas")];
-    for (id, letter) in [("CONFIG", "-c"), ("RULES", "-r"), ("KEY=VALUE", "-o")] {
-        for value in matches.get_many::<OsString>(id).into_iter().flatten() {
-            given.extend([OsString::from(letter), value.clone()]);
-        }
-    }
-    // Only the report is wanted.
-    given.extend(["-o", "log_stderr=false", "-o", "log_syslog=false"].map(OsString::from));
-    let options = Options::parse(&given).map_err(Failure::new)?;
+    let Some(matches) = subcommand::parse(command(), args)? else { return Ok(Exit::Success) };
+    let options = subcommand::options(&matches, &[])?;
     let loaded = load_config(&options)?;
     super::quiet_log();
-    let files = rules_files::read_all(&options, &loaded)?;
-    let settings = rules_files::settings(&options, &loaded.config)?;
-    let rules = rules_files::load(&files, settings)?;
-    let report = Report::make(&rules.rules);
+    let report = Report::make(&subcommand::rules(&options, &loaded)?.rules);
     let mut out = io::stdout().lock();
     if matches.get_flag("json") {
         writeln!(out, "{}", report.to_json())?;

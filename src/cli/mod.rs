@@ -11,8 +11,10 @@ pub mod flags;
 pub mod list;
 mod list_events;
 pub mod rules;
+pub mod rules_command;
 pub mod rules_files;
 pub mod run;
+mod subcommand;
 pub mod support;
 pub mod trace;
 pub mod validate;
@@ -108,6 +110,7 @@ impl From<io::Error> for Failure {
 pub fn main(args: &[OsString]) -> Exit {
     let done = match args.get(1).and_then(|word| word.to_str()) {
         Some("doctor") => doctor::run(args.get(2..).unwrap_or_default()),
+        Some("rules") => rules_command::run(args.get(2..).unwrap_or_default()),
         Some("trace") => trace::run(args.get(2..).unwrap_or_default()),
         _ => dispatch(args).map(|()| Exit::Success),
     };

@@ -4,12 +4,10 @@ use std::ffi::CString;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::flags::Options;
-use super::rules_files;
+use super::subcommand;
 use super::{Exit, Failure, load_config, log_start};
-use crate::engine::ruleset::{Matching, RuleSet};
 use crate::service::trace::Target;
 
 const ABOUT: &str =
@@ -22,23 +20,10 @@ root gains no privileges by setuid programs (NO_NEW_PRIVS), and the whole tree i
 tracer dies. Alerts go to stderr; the exit code is the program's own.";
 
 fn command() -> Command {
-    let value = |short: char, name: &'static str, help: &'static str| {
-        Arg::new(name)
-            .short(short)
-            .value_name(name)
-            .value_parser(value_parser!(OsString))
-            .action(ArgAction::Append)
-            .help(help)
-    };
-    Command::new("eyas trace")
-        .about(ABOUT)
-        .after_help(DETAILS)
-        .override_usage(
-            "eyas trace [OPTIONS] [--] COMMAND [ARGUMENT]...\n       eyas trace [OPTIONS] -p PID",
-        )
-        .arg(value('c', "CONFIG", "Configuration file."))
-        .arg(value('r', "RULES", "Rules file or directory. Repeatable."))
-        .arg(value('o', "KEY=VALUE", "Set a configuration key. Repeatable."))
+    let command = Command::new("eyas trace").about(ABOUT).after_help(DETAILS).override_usage(
+        "eyas trace [OPTIONS] [--] COMMAND [ARGUMENT]...\n       eyas trace [OPTIONS] -p PID",
+    );
+    subcommand::with_shared_options(command)
         .arg(
             Arg::new("PID")
                 .short('p')
@@ -62,43 +47,15 @@ fn command() -> Command {
 ///
 /// With the text for stderr.
 pub fn run(args: &[OsString]) -> Result<Exit, Failure> {
-    let name = std::iter::once(OsString::from("eyas trace"));
-    let matches = match command().try_get_matches_from(name.chain(args.iter().cloned())) {
-        Ok(matches) => matches,
-        Err(error) if !error.use_stderr() => {
-            error.print()?;
-            return Ok(Exit::Success);
-        }
-        Err(error) => {
-            let text = error.render().to_string();
-            let text = text.trim_end().strip_prefix("error: ").unwrap_or(&text).to_owned();
-            return Err(Failure::new(text));
-        }
-    };
+    let Some(matches) = subcommand::parse(command(), args)? else { return Ok(Exit::Success) };
     let target = target(&matches)?;
-    let options = options(&matches)?;
+    let options = subcommand::options(&matches, &[])?;
     let loaded = load_config(&options)?;
     log_start(&options, &loaded);
-    let files = rules_files::read_all(&options, &loaded)?;
-    let settings = rules_files::settings(&options, &loaded.config)?;
-    let rules = rules_files::load(&files, settings)?;
-    let matching = if loaded.config.match_all { Matching::All } else { Matching::First };
-    let rules = RuleSet::build(rules.rules, matching);
+    let rules = subcommand::rule_set(subcommand::rules(&options, &loaded)?, &loaded.config);
     crate::service::trace::run(&target, rules, &loaded.config)
         .map(Exit::Program)
         .map_err(Failure::new)
-}
-
-/// The options of the agent that apply here, too, as its own parser reads them.
-fn options(matches: &ArgMatches) -> Result<Options, Failure> {
-    let mut words = vec![OsString::from("eyas")];
-    for (name, option) in [("CONFIG", "-c"), ("RULES", "-r"), ("KEY=VALUE", "-o")] {
-        for value in matches.get_many::<OsString>(name).into_iter().flatten() {
-            words.push(option.into());
-            words.push(value.clone());
-        }
-    }
-    Options::parse(&words).map_err(Failure::new)
 }
 
 fn target(matches: &ArgMatches) -> Result<Target, Failure> {

@@ -258,7 +258,8 @@ fn start_outputs_to(
 }
 
 /// Makes the world that a capture, or a section of one, begins with.
-fn world_of(config: &Config) -> Box<dyn Fn() -> World> {
+#[must_use]
+pub fn world_of(config: &Config) -> Box<dyn Fn() -> World> {
     let buffers_in_base64 = config.buffer_base64;
     Box::new(move || {
         let leftovers = Some(Leftovers::default());

@@ -24,6 +24,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
+mod rungs;
+
 pub use super::mounts::Mount;
 pub use super::mounts::MountChange;
 pub use super::mounts::MountState;
@@ -33,7 +35,6 @@ use super::Error;
 use super::Hint;
 use super::Loss;
 use super::LossCause;
-use super::Rung;
 use super::Source;
 use super::mounts::Mounts;
 use super::namespaces::Namespaces;
@@ -45,7 +46,6 @@ use crate::decode::procfs;
 use crate::metrics::METRICS;
 use crate::probe::Feature;
 use crate::probe::Outcome;
-use crate::sys;
 use crate::sys::abi;
 use crate::sys::clock;
 use crate::sys::fanotify;
@@ -207,53 +207,6 @@ impl FileWatch {
     #[must_use]
     pub fn other_namespaces(&self) -> usize {
         self.namespaces.len()
-    }
-
-    /// The ways that are in use, and for each better one why not.
-    #[must_use]
-    pub fn rungs(&self) -> Vec<Rung> {
-        let mounts = self.mounts().filter(|mount| mount.state == MountState::Marked).count();
-        let open_exec = if self.mask & abi::FAN_OPEN == 0 {
-            "opens are not needed".to_owned()
-        } else {
-            self.open_exec.as_ref().map_or_else(
-                || "tells execve's own opens from others".to_owned(),
-                |error| format!("fanotify_mark: {}", sys::errno_text(error)),
-            )
-        };
-        vec![
-            Rung {
-                name: "one mark per filesystem",
-                taken: false,
-                why: "it would tell a container's open twice, once with the path of the layer \
-                      below its overlay"
-                    .to_owned(),
-            },
-            Rung {
-                name: "one mark per mount",
-                taken: true,
-                why: format!(
-                    "{mounts} mounts of our mount namespace, and those of {} others; new ones are \
-                     followed",
-                    self.other_namespaces()
-                ),
-            },
-            Rung {
-                name: "FAN_OPEN_EXEC",
-                taken: self.mask & abi::FAN_OPEN_EXEC != 0,
-                why: open_exec,
-            },
-            Rung {
-                name: "names of deleted files",
-                taken: self.deleted_name == Outcome::Present,
-                why: match &self.deleted_name {
-                    Outcome::Present => "a replaced file keeps its name".to_owned(),
-                    Outcome::Absent(why) | Outcome::Denied(why) => {
-                        format!("a replaced file may show the name of another: {why}")
-                    }
-                },
-            },
-        ]
     }
 
     /// Hands on one event, unless it is our own; `true` if its file could not be told.

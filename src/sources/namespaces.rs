@@ -49,6 +49,9 @@ const YOUNG: Duration = Duration::from_secs(10);
 /// How long one is kept in mind in which nobody lives: events of its files may still wait.
 const KEEP_DEAD: Duration = Duration::from_secs(2);
 
+/// After this long without word of any process all of them are looked at: nobody may be telling.
+const UNTOLD: Duration = Duration::from_secs(10);
+
 /// How often the mounts of an old one are looked at.
 const OLD_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -62,6 +65,8 @@ pub(super) struct Namespaces {
     by_mount: FxHashMap<u64, u64>,
     /// When the last one was found.
     last_birth: Duration,
+    /// When anything was last told of processes.
+    told_at: Duration,
     text: Vec<u8>,
 }
 
@@ -97,6 +102,7 @@ impl Namespaces {
             known: BTreeMap::new(),
             by_mount: FxHashMap::default(),
             last_birth: Duration::ZERO,
+            told_at: Duration::ZERO,
             text: Vec::new(),
         })
     }
@@ -143,6 +149,7 @@ impl Namespaces {
         mut mark: impl FnMut(&Path) -> io::Result<()>,
     ) -> MountChange {
         let mut sum = MountChange::default();
+        self.told_at = now;
         for pid in pids() {
             let Some(id) = namespace_of(pid) else { continue };
             if id != self.own && !self.known.contains_key(&id) {
@@ -161,6 +168,7 @@ impl Namespaces {
         now: Duration,
         mut mark: impl FnMut(&Path) -> io::Result<()>,
     ) -> Option<MountChange> {
+        self.told_at = now;
         let born = self.look_at_newborn(now, &mut mark);
         let id = namespace_of(pid).filter(|id| *id != self.own);
         let is_old = |namespace: &Namespace| now.saturating_sub(namespace.found_at) > YOUNG;
@@ -205,6 +213,9 @@ impl Namespaces {
         mut mark: impl FnMut(&Path) -> io::Result<()>,
     ) -> MountChange {
         let mut sum = MountChange::default();
+        if now.saturating_sub(self.told_at) >= UNTOLD {
+            sum = self.note_all(now, &mut mark);
+        }
         if self.known.is_empty() {
             return sum;
         }
@@ -407,6 +418,15 @@ mod tests {
         namespaces.known.get_mut(&own).unwrap().pid = i32::MAX;
         namespaces.tick(Duration::from_secs(1), |_| Ok(()));
         assert_eq!(namespace_of(namespaces.known.get(&own).unwrap().pid), Some(own));
+    }
+
+    #[test]
+    fn without_word_of_processes_all_are_looked_at() {
+        let mut namespaces = Namespaces::new().unwrap();
+        namespaces.own = 0;
+        namespaces.tick(Duration::from_secs(1), |_| panic!("too soon"));
+        namespaces.tick(Duration::from_secs(10), |_| Ok(()));
+        assert!(namespaces.len() > 0);
     }
 
     #[test]

@@ -20,6 +20,7 @@ use support::host::Agent;
 use support::host::PATIENCE;
 use support::host::Sandbox;
 use support::host::Staying;
+use support::host::read;
 
 const HOST: &[Need] = &[Need::Root, Need::Fanotify, Need::ProcConnector];
 const CONTAINERS: &[Need] = &[Need::Root, Need::Fanotify, Need::ProcConnector, Need::Docker];
@@ -141,13 +142,13 @@ fn reading_and_writing_sshd_config_alert_in_their_own_words() {
     let path = sandbox.file("etc/ssh/sshd_config");
     let path = path.to_str().unwrap();
     let mut agent = Agent::watch(&sandbox, WITH_INTRODUCTION);
-    let read = |pid: u32, rest: &str| {
+    let read_by = |pid: u32, rest: &str| {
         format!("Informational SSH is open by (user=root pid={pid} prog=cat {path}{rest})")
     };
 
     // It stays, since its last file is its input.
     let cat = Staying::start(Command::new("cat").args([path, "-"]));
-    let wanted = read(cat.pid(), " -");
+    let wanted = read_by(cat.pid(), " -");
     agent.line("the read", |line| is_alert(line, &wanted));
     cat.end();
 
@@ -163,7 +164,7 @@ fn reading_and_writing_sshd_config_alert_in_their_own_words() {
         let line = agent.line("the read by a short cat", |line| {
             line.contains("SSH is open by") && line.contains(&opened)
         });
-        is_alert(&line, &read(pid, ""))
+        is_alert(&line, &read_by(pid, ""))
     });
     assert!(is_whole, "{:?}", agent.lines());
 
@@ -417,4 +418,17 @@ fn rules_that_changed_are_in_force_after_a_reload() {
         assert!(Instant::now() < deadline, "{}", agent.errors());
         agent.forget();
     }
+}
+
+#[test]
+fn doctor_says_that_every_shipped_rule_can_fire_here() {
+    if !have("doctor_says_that_every_shipped_rule_can_fire_here", HOST) {
+        return;
+    }
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/rules/eyas_rules.yaml");
+    let count = read(rules).lines().filter(|line| line.starts_with("- rule:")).count();
+    let doctor = Agent::start(&["doctor", "-r", rules]).ended();
+    let wanted = format!("{count} of {count} can fire");
+    assert!(doctor.lines.iter().any(|line| line.contains(&wanted)), "{doctor:?}");
+    assert!(doctor.status.success(), "{doctor:?}");
 }

@@ -309,8 +309,13 @@ impl Agent {
     }
 
     /// Sends `signal` and waits for the end.
-    pub fn end(mut self, signal: Signal) -> Ended {
+    pub fn end(self, signal: Signal) -> Ended {
         self.send(signal);
+        self.ended()
+    }
+
+    /// Waits for the end.
+    pub fn ended(mut self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
         while self.read_until(deadline) {}
         let status = loop {

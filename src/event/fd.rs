@@ -3,8 +3,10 @@
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
+use bumpalo::collections::Vec;
 use rustc_hash::FxHashMap;
 
+use super::Arena;
 use super::thread::{Bytes, no_bytes};
 
 /// The descriptors of a process by number.
@@ -18,7 +20,7 @@ pub struct FdTable {
     /// How many buckets Falco's table has.
     buckets: u64,
     /// The places before which that number grew.
-    growths: Vec<u32>,
+    growths: std::vec::Vec<u32>,
 }
 
 /// A descriptor and its place in the order of coming.
@@ -118,22 +120,22 @@ impl FdTable {
 
     /// Calls `visit` for all, in the order in which Falco's table has them: a hash table that puts
     /// what is new before what is old, and what shares a bucket beside it.
-    pub fn for_each_in_falcos_order(&self, mut visit: impl FnMut(i64, &Fd)) {
-        let mut slots: Vec<_> = self.slots.iter().collect();
+    pub fn for_each_in_falcos_order(&self, arena: &Arena, mut visit: impl FnMut(i64, &Fd)) {
+        let mut slots = Vec::from_iter_in(self.slots.iter(), arena);
         slots.sort_unstable_by_key(|(_, slot)| slot.place);
         let mut growths = self.growths.iter().peekable();
-        let mut order: Vec<i64> = Vec::with_capacity(slots.len());
+        let mut order: Vec<'_, i64> = Vec::with_capacity_in(slots.len(), arena);
         let mut buckets = 0;
         for (num, slot) in slots {
             while growths.next_if(|place| **place <= slot.place).is_some() {
                 buckets = more_than(buckets);
-                order = spread(&order, buckets);
+                order = spread(&order, buckets, arena);
             }
             put(&mut order, *num, buckets);
         }
         for _ in growths {
             buckets = more_than(buckets);
-            order = spread(&order, buckets);
+            order = spread(&order, buckets, arena);
         }
         for num in order {
             if let Some(fd) = self.get(&num) {
@@ -144,15 +146,15 @@ impl FdTable {
 }
 
 /// Puts a number before the first one of its bucket, or before all.
-fn put(order: &mut Vec<i64>, num: i64, buckets: u64) {
+fn put(order: &mut Vec<'_, i64>, num: i64, buckets: u64) {
     let bucket = |num: i64| num.cast_unsigned().checked_rem(buckets);
     let first = order.iter().position(|other| bucket(*other) == bucket(num));
     order.insert(first.unwrap_or(0), num);
 }
 
 /// The order after the table has grown.
-fn spread(order: &[i64], buckets: u64) -> Vec<i64> {
-    let mut spread = Vec::with_capacity(order.len());
+fn spread<'a>(order: &[i64], buckets: u64, arena: &'a Arena) -> Vec<'a, i64> {
+    let mut spread = Vec::with_capacity_in(order.len(), arena);
     order.iter().for_each(|num| put(&mut spread, *num, buckets));
     spread
 }
@@ -288,9 +290,9 @@ pub enum Role {
 mod tests {
     use super::*;
 
-    fn order(table: &FdTable) -> Vec<i64> {
-        let mut order = Vec::new();
-        table.for_each_in_falcos_order(|num, _| order.push(num));
+    fn order(table: &FdTable) -> std::vec::Vec<i64> {
+        let mut order = std::vec::Vec::new();
+        table.for_each_in_falcos_order(&Arena::new(), |num, _| order.push(num));
         order
     }
 

@@ -218,6 +218,10 @@ fn mount<'a>(event: &Event<'a>, arg: &Arg, key: fn(&Mount) -> &[u8]) -> Option<&
     let mounts = &container(event)?.mounts;
     match arg {
         Arg::Index(index) => mounts.get(usize::try_from(*index).ok()?),
+        Arg::Key(_) if mounts.is_empty() => None,
+        Arg::Key(text) if regex::escape(text).len() == text.len() => {
+            mounts.iter().find(|mount| memchr::memmem::find(key(mount), text.as_bytes()).is_some())
+        }
         Arg::Key(pattern) => {
             let pattern = regex::bytes::Regex::new(pattern).ok()?;
             mounts.iter().find(|mount| pattern.is_match(key(mount)))

@@ -328,7 +328,7 @@ fn types<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
         return Some(Value::List(event.arena.alloc_slice_copy(&[text(fd)])));
     }
     let mut found = bumpalo::collections::Vec::new_in(event.arena);
-    table.for_each_in_falcos_order(|_, fd| {
+    table.for_each_in_falcos_order(event.arena, |_, fd| {
         if !found.contains(&text(fd)) {
             found.push(text(fd));
         }

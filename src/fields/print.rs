@@ -134,10 +134,8 @@ pub fn push_value(value: Value<'_>, out: &mut Vec<u8>) -> bool {
         Value::Double(number) => write!(out, "{number:.1}"),
         Value::Bytes(bytes) => out.write_all(bytes),
         Value::Ip(address) => {
-            let arena = crate::event::Arena::new();
-            let mut text = Text::new(&arena);
-            tuple::push_ip(&mut text, address);
-            out.write_all(text.as_slice())
+            tuple::push_ip(out, address);
+            Ok(())
         }
         Value::List(values) => {
             push_list(values, out);

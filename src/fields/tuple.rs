@@ -1,5 +1,6 @@
 //! Network addresses: their encoding in parameters, their text, and which end is whose.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::event::{Arena, Event, Fd, FdKind, Protocol, Socket};
@@ -99,15 +100,20 @@ pub fn as_v4(address: IpAddr) -> Option<Ipv4Addr> {
 }
 
 /// Appends an address as inet_ntop(3) writes it.
-pub fn push_ip(text: &mut Text<'_>, address: IpAddr) {
-    if let IpAddr::V6(v6) = address
-        && let [0, 0, 0, 0, 0, 0, high, _] = v6.segments()
-        && high != 0
-    {
-        let [.., a, b, c, d] = v6.octets();
-        return text.push_fmt(format_args!("::{}", Ipv4Addr::from([a, b, c, d])));
-    }
-    text.push_fmt(format_args!("{address}"));
+pub fn push_ip(text: &mut impl Write, address: IpAddr) {
+    // Writing into memory that grows cannot fail.
+    let _ = match address {
+        IpAddr::V6(v6) if is_compatible(v6) => {
+            let [.., a, b, c, d] = v6.octets();
+            write!(text, "::{}", Ipv4Addr::from([a, b, c, d]))
+        }
+        _ => write!(text, "{address}"),
+    };
+}
+
+/// Whether it is an IPv4 address in the old way of writing: `::1.2.3.4`.
+const fn is_compatible(address: Ipv6Addr) -> bool {
+    matches!(address.segments(), [0, 0, 0, 0, 0, 0, 1..=u16::MAX, _])
 }
 
 /// Appends `address:port`.

@@ -7,6 +7,7 @@ pub mod set;
 
 use std::cmp::Ordering;
 
+use aho_corasick::AhoCorasick;
 use memchr::memmem::Finder;
 
 pub use glob::Glob;
@@ -25,6 +26,8 @@ pub enum BytesTest {
     Order(Box<[u8]>, Ordering, bool),
     /// Somewhere in it.
     Contains(Box<Finder<'static>>),
+    /// One of several somewhere in it.
+    ContainsAny(Box<Parts>),
     /// Somewhere in it, ASCII letters of either case; the literal in lower case.
     IContains(Box<[u8]>),
     /// At its start.
@@ -53,6 +56,7 @@ impl BytesTest {
                 actual == *order || (*or_equal && actual == Ordering::Equal)
             }
             Self::Contains(finder) => finder.find(value).is_some(),
+            Self::ContainsAny(parts) => parts.automaton.is_match(value),
             Self::IContains(literal) => contains_ignoring_case(value, literal),
             Self::StartsWith(literal) => value.starts_with(literal),
             Self::EndsWith(literal) => value.ends_with(literal),
@@ -67,6 +71,28 @@ impl BytesTest {
     #[must_use]
     pub fn contains(literal: &[u8]) -> Self {
         Self::Contains(Box::new(Finder::new(literal).into_owned()))
+    }
+
+    /// A test for `contains` of any of several literals; `None` if they are too many.
+    pub fn contains_any<'a>(literals: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let texts: Box<[Box<[u8]>]> = literals.map(Into::into).collect();
+        let automaton = AhoCorasick::new(texts.iter()).ok()?;
+        Some(Self::ContainsAny(Box::new(Parts { texts, automaton })))
+    }
+}
+
+/// Several texts, one of which is looked for.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    texts: Box<[Box<[u8]>]>,
+    automaton: AhoCorasick,
+}
+
+impl Parts {
+    /// The texts.
+    #[must_use]
+    pub fn texts(&self) -> &[Box<[u8]>] {
+        &self.texts
     }
 }
 
@@ -106,6 +132,18 @@ mod tests {
         fn contains_is_the_same_as_trying_every_window(value in "[ab]{0,12}", literal in "[ab]{0,4}") {
             let test = BytesTest::contains(literal.as_bytes());
             prop_assert_eq!(test.holds(value.as_bytes()), value.contains(&literal));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_search_for_several_is_the_same_as_several(
+            value in "[ab]{0,12}",
+            literals in proptest::collection::vec("[ab]{0,4}", 0..5),
+        ) {
+            let test = BytesTest::contains_any(literals.iter().map(|l| l.as_bytes())).unwrap();
+            let plain = literals.iter().any(|literal| value.contains(literal));
+            prop_assert_eq!(test.holds(value.as_bytes()), plain);
         }
     }
 

@@ -24,7 +24,8 @@ impl Estimate {
         if predicate.quantifier != Quantifier::One {
             cost *= 3.0;
         }
-        Self { cost, chance: chance(&predicate.test).clamp(0.01, 0.99) }
+        let chance = usual(predicate).unwrap_or_else(|| chance(&predicate.test));
+        Self { cost, chance: chance.clamp(0.01, 0.99) }
     }
 
     /// Of a condition that is judged by itself, in the best order.
@@ -136,6 +137,7 @@ fn of_test(test: &Test) -> f32 {
                 }
             }
             BytesTest::Contains(_) => 20.0,
+            BytesTest::ContainsAny(_) => 30.0,
             BytesTest::IContains(_) => 25.0,
             BytesTest::Glob(_) => 25.0,
             BytesTest::Paths(_) => 30.0,
@@ -146,6 +148,25 @@ fn of_test(test: &Test) -> f32 {
         }
         Test::Right(right) => of_source(&right.source) + 5.0,
         _ => 1.0,
+    }
+}
+
+/// Comparisons that are mostly true although they look as if they weren't: calls succeed, opens
+/// are of files.
+fn usual(predicate: &Predicate) -> Option<f32> {
+    let Source::Field { field, .. } = &predicate.source else {
+        return None;
+    };
+    let is_equal = matches!(predicate.test, Test::Bytes(BytesTest::Equal(_)));
+    let is_order = matches!(
+        predicate.test,
+        Test::Signed(Relation::GreaterOrEqual | Relation::Greater, 0 | -1)
+    );
+    match field.info.name {
+        "fd.typechar" | "fd.type" if is_equal => Some(0.7),
+        "fd.num" | "evt.rawres" if is_order => Some(0.95),
+        "container.id" => Some(if is_equal { 0.7 } else { 0.3 }),
+        _ => None,
     }
 }
 

@@ -47,8 +47,8 @@ impl Guard {
             Shape::Constant(_) => (id == FALSE).then(|| Self { keys: Vec::new(), chance: 0.0 }),
             Shape::Leaf { predicate, is_positive: true } => {
                 match pool.judges.get(*predicate as usize)? {
-                    Judge::Value { slot, predicate } if !without.contains(slot) => {
-                        of_test(*slot, &predicate.test, predicate.quantifier)
+                    Judge::Value { slot, quantifier, test } if !without.contains(slot) => {
+                        of_test(*slot, test, *quantifier)
                     }
                     _ => None,
                 }
@@ -116,6 +116,11 @@ fn of_bytes(test: &BytesTest) -> Option<(Vec<What>, f32)> {
         }
         BytesTest::Contains(finder) if finder.needle().len() >= MIN_PART => {
             (vec![What::Part(finder.needle().into())], 0.1)
+        }
+        BytesTest::ContainsAny(parts)
+            if parts.texts().iter().all(|text| text.len() >= MIN_PART) =>
+        {
+            (parts.texts().iter().map(|text| What::Part(text.clone())).collect(), 0.1)
         }
         BytesTest::Glob(glob) if glob.prefix().len() >= MIN_PART => {
             (vec![What::Start(glob.prefix())], 0.05)

@@ -133,6 +133,7 @@ impl<'e> Machine<'_, 'e> {
     }
 
     /// The result of a comparison.
+    #[inline]
     fn predicate(&mut self, id: PredicateId) -> bool {
         let generation = self.scratch.generation;
         if let Some(known) = self.scratch.predicates.get(id as usize)
@@ -149,13 +150,12 @@ impl<'e> Machine<'_, 'e> {
 
     fn judge(&mut self, id: PredicateId) -> bool {
         match self.program.judges.get(id as usize) {
-            Some(Judge::Value { slot, predicate }) => self
-                .value(*slot)
-                .is_some_and(|value| predicate.quantifier.holds(&predicate.test, value)),
-            Some(Judge::Values { left, right, predicate }) => {
-                let crate::engine::condition::Test::Right(test) = &predicate.test else {
-                    return false;
-                };
+            Some(Judge::Value { slot, quantifier, test }) => match self.value(*slot) {
+                Some(value @ Value::List(_)) => quantifier.holds(test, value),
+                Some(value) => test.holds(value),
+                None => false,
+            },
+            Some(Judge::Values { left, right, test }) => {
                 match (self.value(*left), self.value(*right)) {
                     (Some(left), Some(right)) => test.holds(left, right),
                     _ => false,

@@ -1,12 +1,13 @@
 //! What all rules share: every source, comparison and composite exists once, and has a number.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
 use super::cost::Estimate;
-use crate::engine::condition::{Node, Predicate, Test};
+use crate::engine::condition::{Node, Predicate, Quantifier, RightTest, Test};
 use crate::engine::event_set::EventSet;
+use crate::engine::matchers::BytesTest;
 use crate::engine::transform::Source;
 use crate::event::{EventType, Kind, Value};
 
@@ -26,9 +27,9 @@ pub(super) const FALSE: NodeId = 1;
 #[derive(Clone, Debug)]
 pub(super) enum Judge {
     /// A value with something prepared.
-    Value { slot: SlotId, predicate: Arc<Predicate> },
+    Value { slot: SlotId, quantifier: Quantifier, test: Test },
     /// Two values.
-    Values { left: SlotId, right: SlotId, predicate: Arc<Predicate> },
+    Values { left: SlotId, right: SlotId, test: RightTest },
     /// The event's type.
     Types(Box<EventSet>),
 }
@@ -146,6 +147,7 @@ impl Pool {
                 _ => any.push(child),
             }
         }
+        self.fuse_parts(&mut any);
         self.put_in_order(&mut any, Estimate::rank_in_any);
         match any.as_slice() {
             [] => FALSE,
@@ -154,6 +156,44 @@ impl Pool {
                 let estimate = Estimate::any(any.iter().map(|id| self.estimate(*id)));
                 self.intern(Shape::Or(any.into()), estimate)
             }
+        }
+    }
+
+    /// Puts one search for several texts in the place of several searches of one value.
+    fn fuse_parts(&mut self, any: &mut Vec<NodeId>) {
+        const MIN_FUSED: usize = 3;
+        let mut by_slot: BTreeMap<SlotId, Vec<(NodeId, Box<[u8]>)>> = BTreeMap::new();
+        for id in any.iter() {
+            if let Shape::Leaf { predicate, is_positive: true } = self.shape(*id)
+                && let Some(Judge::Value { slot, quantifier: Quantifier::One, test }) =
+                    self.judges.get(*predicate as usize)
+                && let Test::Bytes(BytesTest::Contains(finder)) = test
+            {
+                by_slot.entry(*slot).or_default().push((*id, finder.needle().into()));
+            }
+        }
+        for (slot, mut parts) in by_slot {
+            parts.sort_unstable();
+            parts.dedup();
+            let texts = parts.iter().map(|(_, text)| &**text);
+            let Some(test) = BytesTest::contains_any(texts).filter(|_| parts.len() >= MIN_FUSED)
+            else {
+                continue;
+            };
+            any.retain(|id| parts.iter().all(|(fused, _)| fused != id));
+            let text = format!("slot {slot} contains any {:?}", parts);
+            let id = match self.judge_of.get(text.as_str()) {
+                Some(id) => *id,
+                None => {
+                    let id = number(self.judges.len());
+                    let (quantifier, test) = (Quantifier::One, Test::Bytes(test));
+                    self.judges.push(Judge::Value { slot, quantifier, test });
+                    self.judge_of.insert(text.into(), id);
+                    id
+                }
+            };
+            let chance = parts.iter().fold(0.0, |chance: f32, _| (chance + 0.1).min(0.5));
+            any.push(self.leaf(id, true, Estimate { cost: 40.0, chance }));
         }
     }
 
@@ -170,7 +210,11 @@ impl Pool {
         let folded = match self.shape(id).clone() {
             Shape::Constant(_) => id,
             Shape::Leaf { predicate, is_positive } => {
-                match self.judges.get(predicate as usize).and_then(|judge| judge.of_type(ty)) {
+                match self
+                    .judges
+                    .get(predicate as usize)
+                    .and_then(|judge| judge.of_type(&self.slots, ty))
+                {
                     Some(value) if value == is_positive => TRUE,
                     Some(_) => FALSE,
                     None => id,
@@ -211,23 +255,24 @@ impl Pool {
         }
     }
 
-    fn predicate(&mut self, predicate: &Arc<Predicate>) -> PredicateId {
+    fn predicate(&mut self, predicate: &Predicate) -> PredicateId {
         if let Some(id) = self.judge_of.get(&predicate.text) {
             return *id;
         }
         let slot = self.slot(&predicate.source, &predicate.source_text);
-        let predicate = Arc::clone(predicate);
-        let text = predicate.text.clone();
         let judge = match &predicate.test {
-            Test::Right(right) => {
-                let right = self.slot(&right.source, &right.source_text);
-                Judge::Values { left: slot, right, predicate }
+            Test::Right(test) => {
+                let right = self.slot(&test.source, &test.source_text);
+                Judge::Values { left: slot, right, test: test.clone() }
             }
-            _ => Judge::Value { slot, predicate },
+            test => {
+                let (quantifier, test) = (predicate.quantifier, test.clone());
+                Judge::Value { slot, quantifier, test }
+            }
         };
         let id = number(self.judges.len());
         self.judges.push(judge);
-        self.judge_of.insert(text, id);
+        self.judge_of.insert(predicate.text.clone(), id);
         id
     }
 
@@ -268,12 +313,12 @@ impl Pool {
 
 impl Judge {
     /// What it says of every event of a type, if that is always the same.
-    fn of_type(&self, ty: EventType) -> Option<bool> {
+    fn of_type(&self, slots: &[Source], ty: EventType) -> Option<bool> {
         match self {
             Self::Types(set) => Some(set.contains(ty)),
             Self::Values { .. } => None,
-            Self::Value { predicate, .. } => {
-                let Source::Field { field, .. } = &predicate.source else {
+            Self::Value { slot, quantifier, test } => {
+                let Some(Source::Field { field, .. }) = slots.get(*slot as usize) else {
                     return None;
                 };
                 let is_system_call = matches!(ty.info().kind, Kind::Syscall | Kind::Generic);
@@ -282,7 +327,7 @@ impl Judge {
                     "evt.dir" => ty.info().direction(),
                     _ => return None,
                 };
-                Some(predicate.quantifier.holds(&predicate.test, Value::Bytes(value.as_bytes())))
+                Some(quantifier.holds(test, Value::Bytes(value.as_bytes())))
             }
         }
     }

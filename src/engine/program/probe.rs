@@ -99,7 +99,10 @@ impl Probe {
         }
         self.starts.find(text.iter(), |range| self.extend(Some(range), found));
         self.ends.find(text.iter().rev(), |range| self.extend(Some(range), found));
-        if let Some((automaton, ranges)) = &self.parts {
+        // Asking whether there is anything at all is fast, and the answer is mostly no.
+        if let Some((automaton, ranges)) = &self.parts
+            && automaton.is_match(text)
+        {
             for place in automaton.find_overlapping_iter(text) {
                 self.extend(ranges.get(place.pattern().as_usize()), found);
             }

@@ -15,6 +15,8 @@ use crate::event::{EventType, Kind, Value};
 pub(super) type PredicateId = u32;
 /// Number of a node.
 pub(super) type NodeId = u32;
+/// A node and the text that it looks for.
+type Part = (NodeId, Box<[u8]>);
 /// Number of a source.
 pub(super) type SlotId = u32;
 
@@ -162,7 +164,7 @@ impl Pool {
     /// Puts one search for several texts in the place of several searches of one value.
     fn fuse_parts(&mut self, any: &mut Vec<NodeId>) {
         const MIN_FUSED: usize = 3;
-        let mut by_slot: BTreeMap<SlotId, Vec<(NodeId, Box<[u8]>)>> = BTreeMap::new();
+        let mut by_slot: BTreeMap<SlotId, Vec<Part>> = BTreeMap::new();
         for id in any.iter() {
             if let Shape::Leaf { predicate, is_positive: true } = self.shape(*id)
                 && let Some(Judge::Value { slot, quantifier: Quantifier::One, test }) =

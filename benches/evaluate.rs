@@ -119,51 +119,6 @@ fn evaluate(criterion: &mut Criterion) {
         let ns = ns_per_event(one, |event| set.evaluate(event, &mut scratch, |_| {}));
         eprintln!("  {}: {ns:.0} ns", builder.event().ty.name());
     }
-    if std::env::var("EYAS_BENCH_FIELDS").is_ok() {
-        let empty = RuleSet::build(Vec::new(), Matching::First);
-        let mut scratch = Scratch::default();
-        let ns = ns_per_event(&events, |event| empty.evaluate(event, &mut scratch, |_| {}));
-        eprintln!("no rules: {ns:.1}");
-        let one = RuleSet::build(
-            vec![support::rule("x", "evt.type in (openat, execve, connect) and evt.cpu = 77")],
-            Matching::First,
-        );
-        let ns = ns_per_event(&events, |event| one.evaluate(event, &mut scratch, |_| {}));
-        eprintln!("one rule: {ns:.1}");
-        for name in [
-            "fd.typechar",
-            "fd.directory",
-            "fd.name",
-            "fd.nameraw",
-            "fd.filename",
-            "fd.num",
-            "evt.is_open_write",
-            "proc.name",
-            "proc.tty",
-            "proc.exe",
-            "proc.cwd",
-            "container.id",
-            "proc.pname",
-            "user.name",
-            "proc.aname[2]",
-            "proc.cmdline",
-            "proc.env",
-            "evt.rawres",
-            "fd.sip",
-            "fd.l4proto",
-            "fd.sockfamily",
-        ] {
-            let (name, argument) = match name.split_once('[') {
-                Some((name, rest)) => (name, rest.strip_suffix(']')),
-                None => (name, None),
-            };
-            let field = eyas::fields::lookup(name, argument).unwrap();
-            let ns = ns_per_event(&events, |event| {
-                black_box((field.info.read)(event, &field.arg));
-            });
-            eprintln!("{name}: {ns:.1}");
-        }
-    }
     let hundred = compare("made rules", made_rules(100), &events);
     let many = compare("made rules", made_rules(10_000), &events);
     eprintln!("10,000 rules cost {:.2} times what 100 cost", many / hundred);

@@ -5,7 +5,7 @@ use std::io;
 use std::io::Write;
 use std::time::Instant;
 
-use crate::engine::condition::Test;
+use crate::engine::comparison::Test;
 use crate::engine::lang::ast::Expr;
 use crate::engine::matchers::BytesTest;
 use crate::engine::program::cost::Estimate;

@@ -4,6 +4,7 @@
 //! `compile` types their conditions, `ruleset` turns all of them into one program that all rules
 //! share and evaluates it on one event, `output` is the format of an alert's text.
 
+pub mod comparison;
 pub mod compile;
 pub mod condition;
 pub mod describe;

@@ -10,8 +10,9 @@ mod warning;
 
 use std::sync::Arc;
 
+use super::comparison::{Quantifier, Test};
 pub use super::condition::Condition;
-use super::condition::{Node, Predicate, Quantifier, Test};
+use super::condition::{Node, Predicate};
 use super::event_set::EventSet;
 use super::lang::ast::{Check, Expr, Operand, Operator, Position, Right};
 use super::transform::Source;

@@ -1,6 +1,6 @@
 //! Types the sides of a check: fields as their rows say, transformers as they accept arguments.
 
-use crate::engine::condition::Quantifier;
+use crate::engine::comparison::Quantifier;
 use crate::engine::lang::ast::{Argument, Operand, Operator, Transformer};
 use crate::engine::transform::{Source, Transform};
 use crate::engine::types::Family;

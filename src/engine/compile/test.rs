@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::operand::Typed;
-use crate::engine::condition::{Comparison, Relation, RightTest, Test};
+use crate::engine::comparison::{Comparison, Relation, RightTest, Test};
 use crate::engine::lang::ast::{ListModifier, Operator};
 use crate::engine::matchers::{BytesSet, BytesTest, Glob, Paths, PosixRegex};
 use crate::engine::types::{Family, Literal};

@@ -3,7 +3,8 @@
 //! They never change what is decided, only in which order. Costs are nanoseconds on a small
 //! machine, chances were chosen with ordinary events in mind.
 
-use crate::engine::condition::{Node, Predicate, Quantifier, Relation, Test};
+use crate::engine::comparison::{Quantifier, Relation, Test};
+use crate::engine::condition::{Node, Predicate};
 use crate::engine::matchers::BytesTest;
 use crate::engine::transform::Source;
 

@@ -1,7 +1,7 @@
 //! What must hold before a rule can match: texts or numbers to look up in a value.
 
 use super::pool::{FALSE, Judge, NodeId, Pool, Shape, SlotId};
-use crate::engine::condition::{Quantifier, Relation, Test};
+use crate::engine::comparison::{Quantifier, Relation, Test};
 use crate::engine::matchers::BytesTest;
 
 /// Most keys that one rule may have; a longer list is not worth looking up.

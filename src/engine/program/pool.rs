@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::cost::Estimate;
-use crate::engine::condition::{Node, Predicate, Quantifier, RightTest, Test};
+use crate::engine::comparison::{Quantifier, RightTest, Test};
+use crate::engine::condition::{Node, Predicate};
 use crate::engine::event_set::EventSet;
 use crate::engine::matchers::BytesTest;
 use crate::engine::transform::Source;

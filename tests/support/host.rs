@@ -102,9 +102,16 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        for made in read(self.dir.join("made")).lines().rev() {
-            let made = Path::new(made);
-            let _ = if made.is_dir() { fs::remove_dir(made) } else { fs::remove_file(made) };
+        let made = read(self.dir.join("made"));
+        let (mut dirs, files): (Vec<_>, Vec<_>) =
+            made.lines().partition(|path| Path::new(path).is_dir());
+        for file in files {
+            let _ = fs::remove_file(file);
+        }
+        // Those below first. What somebody else has put into one by now keeps it.
+        dirs.sort_by_key(|path| std::cmp::Reverse(path.len()));
+        for dir in dirs {
+            let _ = fs::remove_dir(dir);
         }
         let _ = fs::remove_dir_all(&self.dir);
     }

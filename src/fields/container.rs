@@ -114,16 +114,21 @@ fn container<'a>(event: &Event<'a>) -> Option<&'a Container> {
     }
 }
 
-/// The container that an event is about, rather than its thread.
-fn told_id<'a>(event: &Event<'a>) -> Option<&'a str> {
+/// What an event that is about a container tells of it, beside what the world learns.
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct Told<'a> {
+    id: &'a str,
+    /// Whom it runs as: `user.name` of such an event.
+    #[serde(borrow, default, rename = "User")]
+    pub(super) user: Option<&'a str>,
+}
+
+/// What the event tells, if it is about a container rather than done by a thread.
+pub(super) fn told<'a>(event: &Event<'a>) -> Option<Told<'a>> {
     #[derive(serde::Deserialize)]
-    struct Told<'t> {
+    struct Root<'t> {
         #[serde(borrow)]
-        container: ToldContainer<'t>,
-    }
-    #[derive(serde::Deserialize)]
-    struct ToldContainer<'t> {
-        id: &'t str,
+        container: Told<'t>,
     }
     let json = match event.ty {
         known::CONTAINER => event.param(0),
@@ -132,7 +137,11 @@ fn told_id<'a>(event: &Event<'a>) -> Option<&'a str> {
     };
     let json = json.as_bytes()?;
     let json = json.strip_suffix(b"\0").unwrap_or(json);
-    serde_json::from_slice::<Told<'a>>(json).ok().map(|told| told.container.id)
+    serde_json::from_slice::<Root<'a>>(json).ok().map(|root| root.container)
+}
+
+fn told_id<'a>(event: &Event<'a>) -> Option<&'a str> {
+    told(event).map(|told| told.id)
 }
 
 fn id<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {

@@ -1,6 +1,6 @@
 //! `user.*` and `group.*`.
 
-use super::{Arg, FieldClass, FieldInfo, field};
+use super::{Arg, FieldClass, FieldInfo, container, field};
 use crate::event::{DataType as T, Event, InContainer, User, Value};
 
 /// Information about the user executing the specific event.
@@ -14,7 +14,7 @@ pub static USER: FieldClass = FieldClass {
 #[rustfmt::skip]
 static USER_FIELDS: &[FieldInfo] = &[
     field("user.uid", T::UInt32, "Effective uid.", uid),
-    field("user.name", T::CharBuf, "User name of uid.", |e, _| user_text(e, |user| &user.name, b"root")),
+    field("user.name", T::CharBuf, "User name of uid.", name),
     field("user.homedir", T::CharBuf, "Home directory.", |e, _| user_text(e, |user| &user.home, b"/root")),
     field("user.shell", T::CharBuf, "Login shell.", |e, _| user_text(e, |user| &user.shell, NOT_FOUND)),
     field("user.loginuid", T::Int64, "Audit login uid, -1 if unset.", loginuid),
@@ -64,6 +64,14 @@ fn uid<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
 
 fn gid<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
     event.thread?.gid.map(|gid| Value::UInt(gid.into()))
+}
+
+/// Of an event that is about a container, whom that runs as.
+fn name<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    if let Some(user) = container::told(event).and_then(|told| told.user) {
+        return Some(Value::Bytes(user.as_bytes()));
+    }
+    user_text(event, |user| &user.name, b"root")
 }
 
 /// A text of the user; `root` is what it is for uid 0 without an entry.

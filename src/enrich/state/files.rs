@@ -47,7 +47,7 @@ pub(super) fn put_dir(world: &World, tid: i64, dirfd: i64, path: &[u8], out: &mu
         put_cwd(world, tid, out);
     } else {
         out.clear();
-        match turn::fd(world, tid, dirfd) {
+        match turn::fd(world, tid, dirfd).filter(|_| dirfd >= 0) {
             None => out.extend_from_slice(UNKNOWN_DIR),
             Some(directory) if directory.name.is_empty() => {}
             Some(directory) => path::as_base(out, &directory.name),

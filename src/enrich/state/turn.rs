@@ -71,9 +71,6 @@ pub(super) fn fds_mut(world: &mut World, tid: i64) -> Option<&mut FdTable> {
 
 /// One entry, to read.
 pub(super) fn fd(world: &World, tid: i64, num: i64) -> Option<&Fd> {
-    if num < 0 {
-        return None;
-    }
     fds(world, tid)?.get(&num)
 }
 

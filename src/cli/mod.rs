@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "this is where the program speaks to its user")]
 
 pub mod doctor;
+pub mod events;
 pub mod flags;
 pub mod list;
 mod list_events;
@@ -109,6 +110,7 @@ impl From<io::Error> for Failure {
 /// Does what the arguments say; the first one is the program's name.
 pub fn main(args: &[OsString]) -> Exit {
     let done = match args.get(1).and_then(|word| word.to_str()) {
+        Some("events") => events::run(args.get(2..).unwrap_or_default()),
         Some("doctor") => doctor::run(args.get(2..).unwrap_or_default()),
         Some("rules") => rules_command::run(args.get(2..).unwrap_or_default()),
         Some("trace") => trace::run(args.get(2..).unwrap_or_default()),

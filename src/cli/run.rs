@@ -56,6 +56,7 @@ pub fn run(options: &Options, loaded: &Loaded, started: Instant) -> Result<(), F
         verbose: options.has("v"),
         pid_file: daemonize(options)?,
         started,
+        is_bare: false,
     };
     let mut reload = || {
         let again = || {

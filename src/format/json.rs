@@ -71,7 +71,13 @@ enum Entry<'r> {
     Time,
 }
 
-fn push_fields(formatter: &Formatter, rule: &Rule, event: &Event<'_>, out: &mut Vec<u8>) {
+/// Appends the object of the output's fields.
+pub(super) fn push_fields(
+    formatter: &Formatter,
+    rule: &Rule,
+    event: &Event<'_>,
+    out: &mut Vec<u8>,
+) {
     let mut entries = BTreeMap::new();
     entries.insert(formatter.time_field(), Entry::Time);
     entries.extend(rule.output.fields().iter().map(|field| (&*field.text, Entry::Field(field))));

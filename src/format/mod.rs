@@ -32,6 +32,8 @@ pub struct Formatter {
     pub include_tags: bool,
     /// The name of this host, or `FALCO_HOSTNAME`.
     pub hostname: Vec<u8>,
+    /// Only what the rule's output says: its text, or the object of its fields.
+    pub is_bare: bool,
 }
 
 impl Default for Formatter {
@@ -45,6 +47,7 @@ impl Default for Formatter {
             include_output_fields: true,
             include_tags: true,
             hostname: Vec::new(),
+            is_bare: false,
         }
     }
 }
@@ -52,6 +55,12 @@ impl Default for Formatter {
 impl Formatter {
     /// Appends the alert that `rule` gives for `event`, without a line feed.
     pub fn format(&self, rule: &Rule, event: &Event<'_>, out: &mut Vec<u8>) {
+        if self.is_bare && self.json {
+            return json::push_fields(self, rule, event, out);
+        }
+        if self.is_bare {
+            return rule.output.write_text(event, out);
+        }
         if self.json {
             return json::push_alert(self, rule, event, out);
         }

@@ -68,6 +68,8 @@ pub struct Setup<'a> {
     pub pid_file: Option<PathBuf>,
     /// When the program began.
     pub started: Instant,
+    /// Only what the rules' outputs say: no time before, no counts at the end.
+    pub is_bare: bool,
 }
 
 /// Makes the rules anew, for a reload; why not, otherwise.
@@ -164,7 +166,8 @@ fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
         setup.started.elapsed().as_millis()
     );
 
-    let mut judge = Judge::new(setup.rules, formatter(config), outputs);
+    let formatter = Formatter { is_bare: setup.is_bare, ..formatter(config) };
+    let mut judge = Judge::new(setup.rules, formatter, outputs);
     let drops = Drops::new(config.drops.clone(), clock::realtime_ns());
     let mut live = Live::new(sources, enricher, signals, drops);
     let mut on_request = |request, judge: &mut Judge, enricher: &mut LiveEnricher| {
@@ -186,7 +189,7 @@ fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
     if setup.verbose {
         print_speed("(syscall) ", &judge, began.elapsed());
     }
-    finish(judge, Some(&report))?;
+    finish(judge, &report, setup.is_bare)?;
     match ended.map_err(io("cannot wait for events"))? {
         Ended::Asked => Ok(()),
         Ended::OutputGone => Err(Error::Refused("stdout was closed by its reader".to_owned())),
@@ -204,7 +207,8 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     log!(Level::Info, "Enabled event sources: syscall");
     log!(Level::Info, "Replaying events from the capture file: {}", file.display());
     let outputs = start_outputs(setup.config, WhenFull::Wait, || {})?;
-    let mut judge = Judge::new(setup.rules, formatter(setup.config), outputs);
+    let formatter = Formatter { is_bare: setup.is_bare, ..formatter(setup.config) };
+    let mut judge = Judge::new(setup.rules, formatter, outputs);
     let mut should_stop = |judge: &Judge| {
         if let Ok(Some(_)) = signals.read() {
             log!(Level::Info, "SIGINT received, exiting...");
@@ -221,7 +225,7 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     }
     let drops = Drops::new(setup.config.drops.clone(), 0);
     let is_broken = judge.outputs().is_broken();
-    finish(judge, Some(&drops.report()))?;
+    finish(judge, &drops.report(), setup.is_bare)?;
     result.map_err(Error::Refused)?;
     if is_broken {
         return Err(Error::Refused("stdout was closed by its reader".to_owned()));
@@ -298,6 +302,7 @@ fn formatter(config: &Config) -> Formatter {
         include_output_fields: config.json.output_fields,
         include_tags: config.json.tags,
         hostname: hostname().into_bytes(),
+        is_bare: false,
     }
 }
 
@@ -341,10 +346,14 @@ fn write_pid_file(path: Option<&Path>) -> Result<(), Error> {
         .map_err(|_| Error::PidFile(path.display().to_string()))
 }
 
-/// Writes out what waits, then the counts.
-fn finish(judge: Judge, drops: Option<&str>) -> Result<(), Error> {
+/// Writes out what waits, then the counts, or nothing more.
+fn finish(judge: Judge, drops: &str, is_bare: bool) -> Result<(), Error> {
+    if is_bare {
+        judge.into_parts().2.finish();
+        return Ok(());
+    }
     // Not locked: the outputs write what waits there until they have ended.
-    finish_to(judge, drops, &mut io::stdout())
+    finish_to(judge, Some(drops), &mut io::stdout())
 }
 
 /// Writes out what waits, then the counts to `out`.

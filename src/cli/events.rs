@@ -127,7 +127,7 @@ fn one_rule(condition: &str, format: &str) -> Result<RuleSet, Failure> {
     // JSON is YAML, and quotes everything.
     let text = serde_json::json!([{
         "rule": "events",
-        "desc": "",
+        "desc": "what the command line asks for",
         "condition": condition,
         "output": format,
         "priority": "DEBUG",

@@ -7,6 +7,10 @@
     clippy::unwrap_used,
     clippy::cast_precision_loss,
     clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::expect_used,
     missing_docs,
     reason = "a bench"
 )]

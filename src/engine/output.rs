@@ -144,7 +144,7 @@ fn width(token: &str) -> Result<(Option<usize>, &str), OutputError> {
         return Err(malformed("number"));
     };
     // Wider than any line is meant to be is a mistake; the text is then as wide as it is.
-    let width = digits.parse::<u16>().ok().filter(|width| *width > 0);
+    let width = digits.parse::<u16>().ok().filter(|width| (1..=4096).contains(width));
     Ok((width.map(usize::from), rest))
 }
 

@@ -20,7 +20,7 @@ pub static CLASS: FieldClass = FieldClass {
 
 #[rustfmt::skip]
 static CLASS_FIELDS: &[FieldInfo] = &[
-    field("fd.num", T::Int64, "Fd number of the event.", num),
+    field("fd.num", T::Int64, "Number of the descriptor of the event.", num),
     field("fd.type", T::CharBuf, "Kind of fd.", kind),
     field("fd.typechar", T::CharBuf, "One-letter kind of fd.", kind_char),
     field("fd.name", T::CharBuf, "Full path, tuple text or other name.", |e, _| name(e).map(Value::Bytes)).flags(F::SANITISED),
@@ -36,8 +36,8 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("fd.sport", T::Port, "Server port.", |e, _| port(e, Side::Server)),
     field("fd.lport", T::Port, "Local port.", |e, _| port(e, Side::Local)),
     field("fd.rport", T::Port, "Remote port.", |e, _| port(e, Side::Remote)),
-    field("fd.l4proto", T::CharBuf, "Tcp, udp, icmp, raw or <NA>.", l4proto),
-    field("fd.sockfamily", T::CharBuf, "Ip or unix.", sockfamily),
+    field("fd.l4proto", T::CharBuf, "tcp, udp, icmp, raw or <NA>.", l4proto),
+    field("fd.sockfamily", T::CharBuf, "ip or unix.", sockfamily),
     field("fd.is_server", T::Bool, "Process side owns the server end.", is_server),
     field("fd.uid", T::CharBuf, "Tid and fd number concatenated as text.", uid),
     field("fd.containername", T::CharBuf, "Container id, colon, fd.name.", |e, _| in_container(e, name(e)?)).flags(F::SANITISED),

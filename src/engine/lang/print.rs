@@ -104,26 +104,24 @@ fn bracketed(out: &mut fmt::Formatter<'_>, argument: Option<&str>) -> fmt::Resul
         return Ok(());
     };
     out.write_char('[')?;
-    if text.is_empty() || !text.bytes().all(|byte| is_bare_argument(byte) && !is_special(byte)) {
-        quoted(out, text)?;
-    } else {
-        out.write_str(text)?;
-    }
+    value(out, text, is_bare_argument)?;
     out.write_char(']')
 }
 
 /// A value, in quotes unless it can stand without.
 fn literal(out: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    if text.is_empty() || !text.bytes().all(|byte| is_bare(byte) && !is_special(byte)) {
-        quoted(out, text)
-    } else {
-        out.write_str(text)
-    }
+    value(out, text, is_bare)
 }
 
-/// What could stand bare and is quoted all the same.
-const fn is_special(byte: u8) -> bool {
-    matches!(byte, b'\\' | 8)
+fn value(out: &mut fmt::Formatter<'_>, text: &str, is_bare: fn(u8) -> bool) -> fmt::Result {
+    // These could stand bare and are quoted all the same; but a NUL can't be in quotes.
+    let is_special = |byte| matches!(byte, b'\\' | 8);
+    let can_be_bare = !text.is_empty() && text.bytes().all(is_bare);
+    if can_be_bare && (text.contains('\0') || !text.bytes().any(is_special)) {
+        out.write_str(text)
+    } else {
+        quoted(out, text)
+    }
 }
 
 fn quoted(out: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
@@ -169,6 +167,7 @@ mod tests {
         assert_eq!(canonical("a.b = \"\""), "a.b = \"\"");
         assert_eq!(canonical(r"a.b contains \d"), r#"a.b contains "\\d""#);
         assert_eq!(canonical(r"a.b = x\"), r#"a.b = "x\ ""#);
+        assert_eq!(canonical("a.b = x\0\u{8}"), "a.b = x\0\u{8}");
     }
 
     #[test]

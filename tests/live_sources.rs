@@ -202,6 +202,34 @@ fn a_full_receive_buffer_is_a_loss_with_its_count_and_the_end_of_it_is_noticed()
 }
 
 #[test]
+fn a_subscription_that_died_in_silence_is_noticed_and_made_anew() {
+    use proc_connector::{ECHO, Hearing, SILENCE};
+
+    let Some(mut source) = subscribe() else { return };
+    source.unsubscribe();
+    while source.drain(1024, &mut |_| ()).unwrap().more {}
+    let now = Instant::now();
+    assert_eq!(source.check_silence(now + SILENCE).unwrap(), Hearing::Good);
+    let Hearing::Renewed(loss) = source.check_silence(now + SILENCE + ECHO).unwrap() else {
+        panic!("the silence was not noticed");
+    };
+    assert_eq!((loss.cause, loss.count), (LossCause::Silence, None));
+    let mut child = Command::new("/bin/true").spawn().unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    child.wait().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut is_told = false;
+    while !is_told {
+        assert!(Instant::now() < deadline, "the new subscription tells nothing");
+        poll::wait_readable(source.fd(), Duration::from_secs(1)).unwrap();
+        let mut sink = |record: Record<'_>| {
+            is_told |= matches!(record, Record::Process(record) if record.pid == pid);
+        };
+        source.drain(1024, &mut sink).unwrap();
+    }
+}
+
+#[test]
 fn without_the_privilege_each_source_says_which_one_is_missing() {
     // Capabilities belong to threads, and each test is one.
     process::keep_capabilities(&[]).unwrap();

@@ -27,6 +27,7 @@ use crate::sources::FileWatch;
 use crate::sources::Loss;
 use crate::sources::ProcConnector;
 use crate::sources::Source;
+use crate::sources::proc_connector::Hearing;
 use crate::sys::clock;
 use crate::sys::poll::SignalFd;
 use crate::sys::process;
@@ -218,6 +219,7 @@ impl Live {
                 return Ok(Ended::OutputGone);
             }
             more = self.turn(judge);
+            self.keep_hearing(&waiting.poll)?;
             if self.sources.processes.is_none() && self.sources.files.is_none() {
                 return Ok(Ended::SourcesGone);
             }
@@ -242,6 +244,24 @@ impl Live {
             add(source.mounts_fd().as_raw_fd(), MOUNTS, Interest::PRIORITY)?;
         }
         add(self.signals.as_fd().as_raw_fd(), SIGNALS, Interest::READABLE)
+    }
+
+    /// Looks whether the kernel still tells of processes; a new subscription is waited on, too.
+    fn keep_hearing(&mut self, poll: &Poll) -> io::Result<()> {
+        let Some(source) = &mut self.sources.processes else { return Ok(()) };
+        match source.check_silence(Instant::now()) {
+            Ok(Hearing::Good) => Ok(()),
+            Ok(Hearing::Renewed(loss)) => {
+                self.losses.push(loss);
+                self.resync_due = true;
+                let fd = source.fd().as_raw_fd();
+                poll.registry().register(&mut SourceFd(&fd), PROCESSES, Interest::READABLE)
+            }
+            Err(error) => {
+                log_limited!(Level::Error, "{error}; {}", error.hint());
+                Ok(())
+            }
+        }
     }
 
     /// How long nothing is urgent.

@@ -76,6 +76,8 @@ pub enum LossCause {
     SequenceGap,
     /// The kernel's event queue was full (`FAN_Q_OVERFLOW`).
     QueueOverflow,
+    /// A subscription had died without a word.
+    Silence,
     /// The file of an event could not be opened (no free descriptors, mostly).
     Unopened,
 }
@@ -85,6 +87,7 @@ impl fmt::Display for LossCause {
         formatter.write_str(match self {
             Self::ReceiveBuffer => "receive buffer full",
             Self::SequenceGap => "sequence numbers missing",
+            Self::Silence => "the kernel had stopped telling",
             Self::QueueOverflow => "kernel event queue full",
             Self::Unopened => "files of events could not be opened",
         })

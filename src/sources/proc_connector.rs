@@ -8,6 +8,11 @@
 //! Events of different CPUs arrive out of order, so each drain is sorted by the kernel's
 //! timestamps. Loss shows as `ENOBUFS` and as gaps in each CPU's numbers.
 //!
+//! A subscription can die in silence: from 6.6 on the kernel counts its listeners and sets the count
+//! to zero when a message reached nobody, as when the only listener's buffer was full; all are deaf
+//! then until somebody subscribes anew. So a full buffer is reported to the sender as an error of
+//! another kind, and who hears nothing for long makes an event of its own and listens for it.
+//!
 //! Sources: drivers/connector/cn_proc.c; netlink(7).
 
 use std::io;
@@ -55,6 +60,12 @@ const NO_ANSWER_HINT: &str = "the kernel keeps silent outside the initial pid an
     run the agent on the host itself (in a container: with the host's pid and network namespace); \
     until then no rule about processes (execve, clone, procexit, setuid) fires";
 
+/// After how long a silence is looked into.
+pub const SILENCE: Duration = Duration::from_secs(10);
+
+/// How long the kernel may take to tell of an event of our own.
+pub const ECHO: Duration = Duration::from_secs(1);
+
 /// How to subscribe.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Options {
@@ -81,6 +92,21 @@ pub struct ProcConnector {
     sequences: Sequences,
     drained_at_ns: u64,
     overrun: bool,
+    options: Options,
+    heard_at: Instant,
+    called_at: Option<Instant>,
+    /// The kernel counts this listener.
+    is_counted: bool,
+}
+
+/// What [`ProcConnector::check_silence`] found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Hearing {
+    /// The kernel talks, or hasn't had time to answer.
+    Good,
+    /// It did not, and this is a new subscription with a new descriptor; what happened meanwhile
+    /// is lost.
+    Renewed(Loss),
 }
 
 impl ProcConnector {
@@ -101,6 +127,8 @@ impl ProcConnector {
                 .ask_receive_buffer(options.receive_buffer_bytes)
                 .map_err(fail("setsockopt(SO_RCVBUF)"))?;
         }
+        // Where it fails the silence is still noticed.
+        let _ = socket.report_overruns_to_sender();
         socket.bind(abi::CN_IDX_PROC).map_err(fail("bind(NETLINK_CONNECTOR)"))?;
         let mut source = Self {
             socket,
@@ -109,6 +137,10 @@ impl ProcConnector {
             sequences: Sequences::default(),
             drained_at_ns: clock::realtime_ns(),
             overrun: false,
+            options,
+            heard_at: Instant::now(),
+            called_at: None,
+            is_counted: true,
         };
         let ack = process::random_u32().map_err(fail("read(/dev/urandom)"))?;
         let request = proc_connector::request(abi::PROC_CN_MCAST_LISTEN, ack);
@@ -159,6 +191,8 @@ impl ProcConnector {
             return Err(error);
         }
         let mut answer = None;
+        self.heard_at = Instant::now();
+        self.called_at = None;
         for datagram in self.batch.from_kernel() {
             let Ok(message) = proc_connector::message(datagram) else {
                 METRICS.proc_connector.malformed.increment();
@@ -177,6 +211,46 @@ impl ProcConnector {
             }
         }
         Ok(answer)
+    }
+
+    /// Looks whether the subscription is alive, at `now`: call it about every second. After
+    /// [`SILENCE`] without a word a thread is started, of which the kernel must tell within
+    /// [`ECHO`]; else the subscription is made anew.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`subscribe`](Self::subscribe); the old subscription is then kept.
+    pub fn check_silence(&mut self, now: Instant) -> Result<Hearing, Error> {
+        let Some(called_at) = self.called_at else {
+            if now.saturating_duration_since(self.heard_at) >= SILENCE {
+                self.called_at = Some(now);
+                // A host that has no room for a thread will be asked again.
+                let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(|| ());
+                if thread.is_err() {
+                    self.called_at = None;
+                }
+            }
+            return Ok(Hearing::Good);
+        };
+        if now.saturating_duration_since(called_at) < ECHO {
+            return Ok(Hearing::Good);
+        }
+        let since_ns = self.drained_at_ns;
+        let renewed = Self::subscribe(self.options)?;
+        // The kernel must not take the old subscription off its count, on which it isn't any more.
+        self.is_counted = false;
+        *self = renewed;
+        METRICS.proc_connector.losses.increment();
+        let until_ns = self.drained_at_ns;
+        let cause = LossCause::Silence;
+        Ok(Hearing::Renewed(Loss { source: NAME, cause, count: None, since_ns, until_ns }))
+    }
+
+    /// Ends the subscription; the descriptor stays and tells nothing more.
+    pub fn unsubscribe(&self) {
+        // Old kernels count listeners and do not notice that one is gone. A failure changes
+        // nothing: the socket is closed next.
+        let _ = self.socket.send(&proc_connector::request(abi::PROC_CN_MCAST_IGNORE, 0));
     }
 
     /// What was lost since the drain before, as far as it is sure by now.
@@ -238,8 +312,8 @@ impl Source for ProcConnector {
 
 impl Drop for ProcConnector {
     fn drop(&mut self) {
-        // Old kernels count listeners and do not notice that one is gone. A failure changes
-        // nothing: the socket is closed next.
-        let _ = self.socket.send(&proc_connector::request(abi::PROC_CN_MCAST_IGNORE, 0));
+        if self.is_counted {
+            self.unsubscribe();
+        }
     }
 }

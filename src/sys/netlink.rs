@@ -61,17 +61,24 @@ impl Socket {
         self.set_option(libc::SO_RCVBUF, bytes)
     }
 
+    /// Lets a sender know when this socket's buffer is full (`NETLINK_BROADCAST_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn report_overruns_to_sender(&self) -> io::Result<()> {
+        self.set_option_of(libc::SOL_NETLINK, libc::NETLINK_BROADCAST_ERROR, 1)
+    }
+
     fn set_option(&self, option: i32, value: i32) -> io::Result<()> {
+        self.set_option_of(libc::SOL_SOCKET, option, value)
+    }
+
+    fn set_option_of(&self, level: i32, option: i32, value: i32) -> io::Result<()> {
         let len = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or(0);
         // SAFETY: the call reads one int, whose size is given, and keeps no pointer.
         let returned = unsafe {
-            libc::setsockopt(
-                self.fd.as_raw_fd(),
-                libc::SOL_SOCKET,
-                option,
-                (&raw const value).cast(),
-                len,
-            )
+            libc::setsockopt(self.fd.as_raw_fd(), level, option, (&raw const value).cast(), len)
         };
         super::check(returned).map(drop)
     }

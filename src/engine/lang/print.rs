@@ -17,6 +17,8 @@ impl fmt::Display for Expr {
             Self::Not(inner) if matches!(**inner, Self::Not(_)) => write!(out, "not ({inner})"),
             Self::Not(inner) => write!(out, "not {inner}"),
             Self::Check(check) => check.fmt(out),
+            // Before a blank the name would negate what follows.
+            Self::Macro { name, .. } if name == "not" => out.write_str("(not)"),
             Self::Macro { name, .. } => out.write_str(name),
         }
     }
@@ -174,6 +176,7 @@ mod tests {
     fn not_of_not_keeps_its_parentheses() {
         assert_eq!(canonical("not (not a.b exists)"), "not (not a.b exists)");
         assert_eq!(canonical("not not a.b exists"), "a.b exists");
+        assert_eq!(canonical("(not) and not (not)"), "((not) and not (not))");
     }
 
     #[test]

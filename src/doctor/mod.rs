@@ -57,7 +57,7 @@ impl Report {
         }
         let blind = coverage::enabled(rules)
             .filter(|rule| !coverage::can_match(rule, &there))
-            .map(|rule| Blind::of(rule))
+            .map(Blind::of)
             .collect();
         Self { facilities, enabled: coverage::enabled(rules).count(), blind }
     }

@@ -7,8 +7,7 @@
 //! Order: hand in the process records of one drain together and before the file records that were
 //! read *before* that drain, so that an open finds the process as it is after its exec.
 //!
-//! What a record means is in `process_records` and
-//! `file_records`.
+//! What a record means is in `process_records.rs` and `file_records.rs`.
 
 use std::io;
 use std::path::Path;

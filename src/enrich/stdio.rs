@@ -3,7 +3,7 @@
 //!
 //! Which socket a descriptor is must be looked up in tables that a busy host makes long. What was
 //! found is kept by the link's text (a socket's and a pipe's number is never another's while it is
-//! in use), and no more than [`BUDGET_NS`] of a second go into looking; beyond that a socket's kind
+//! in use), and no more than 20 ms of a second go into looking; beyond that a socket's kind
 //! is unknown.
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ pub mod drops;
 pub mod judge;
 pub mod live;
 pub mod path_filter;
+pub mod progress;
 pub mod replay;
 mod sources;
 pub mod statistics;
@@ -201,7 +202,10 @@ fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
 }
 
 fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
-    let signals = SignalFd::new(&[Signal::SIGINT, Signal::SIGTERM])
+    // Reading a pipe that gives nothing can't be left: there a signal ends the program at once.
+    let signals = file.is_file().then(|| SignalFd::new(&[Signal::SIGINT, Signal::SIGTERM]));
+    let signals = signals
+        .transpose()
         .map_err(|source| Error::Io { what: "cannot receive signals", source })?;
     log!(Level::Info, "Loaded event sources: syscall");
     log!(Level::Info, "Enabled event sources: syscall");
@@ -210,7 +214,7 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     let formatter = Formatter { is_bare: setup.is_bare, ..formatter(setup.config) };
     let mut judge = Judge::new(setup.rules, formatter, outputs);
     let mut should_stop = |judge: &Judge| {
-        if let Ok(Some(_)) = signals.read() {
+        if let Some(Ok(Some(_))) = signals.as_ref().map(SignalFd::read) {
             log!(Level::Info, "SIGINT received, exiting...");
             return true;
         }

@@ -14,9 +14,10 @@ use crate::event::{Arena, Event, EventType, InContainer, Kind as EventKind, Para
 use crate::fields::tuple;
 use crate::log;
 use crate::log::Level;
-use crate::sources::replay::{Capture, Error, Problem};
+use crate::sources::replay::{Capture, Error, Position, Problem};
 
 use super::judge::Judge;
+use super::progress::Progress;
 
 /// After how many events it is asked whether to stop.
 const EVENTS_PER_ASKING: u64 = 1024;
@@ -39,6 +40,8 @@ pub fn run(
         Replay::open(file, container_of, world_of).map_err(|error| error.to_string())?;
     let nanos = duration.and_then(|duration| u64::try_from(duration.as_nanos()).ok());
     let mut until = None;
+    let position = replay.position();
+    let mut progress = Progress::new(position.size);
     let result = replay.run(|event| {
         if let Some(nanos) = nanos
             && event.ts > *until.get_or_insert_with(|| event.ts.saturating_add(nanos))
@@ -46,11 +49,15 @@ pub fn run(
             return ControlFlow::Break(());
         }
         judge.judge(event);
-        if event.num.is_multiple_of(EVENTS_PER_ASKING) && should_stop(judge) {
-            return ControlFlow::Break(());
+        if event.num.is_multiple_of(EVENTS_PER_ASKING) {
+            progress.show(position.read(), position.size);
+            if should_stop(judge) {
+                return ControlFlow::Break(());
+            }
         }
         ControlFlow::Continue(())
     });
+    progress.end();
     let damage = replay.summary().damage;
     if let Some((offset, first)) = &damage.first {
         log!(
@@ -241,10 +248,10 @@ impl Replay {
         Summary { last_num: self.num, damage: self.damage.clone() }
     }
 
-    /// How many bytes of the file were read, and how many it has, if it is one.
+    /// How far the reading is.
     #[must_use]
-    pub fn progress(&self) -> (u64, Option<u64>) {
-        self.capture.progress()
+    pub fn position(&self) -> Position {
+        self.capture.position()
     }
 
     fn begin_section(&mut self) {

@@ -39,6 +39,22 @@ pub struct Capture {
     size: Option<u64>,
 }
 
+/// How far the reading of a capture is.
+#[derive(Clone, Debug)]
+pub struct Position {
+    taken: Arc<AtomicU64>,
+    /// Bytes of the file, if it is one.
+    pub size: Option<u64>,
+}
+
+impl Position {
+    /// Bytes of the file that were read.
+    #[must_use]
+    pub fn read(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+}
+
 /// One block.
 #[derive(Clone, Copy, Debug)]
 pub struct Block<'a> {
@@ -216,10 +232,10 @@ impl Capture {
         Error { name, offset: Some(offset), is_gzip: self.is_gzip, problem }
     }
 
-    /// How many bytes of the file were read, and how many it has, if it is one.
+    /// How far the reading is; goes on telling while the capture is read.
     #[must_use]
-    pub fn progress(&self) -> (u64, Option<u64>) {
-        (self.taken.load(Ordering::Relaxed), self.size)
+    pub fn position(&self) -> Position {
+        Position { taken: Arc::clone(&self.taken), size: self.size }
     }
 
     fn waiting(&self) -> &[u8] {

@@ -39,6 +39,9 @@ pub struct Leftovers {
     pub text: RefCell<Vec<u8>>,
     /// How long the last buffer's text was.
     pub buffer_len: Cell<usize>,
+    /// The last event for whose `evt.abspath` the directory's descriptor was looked up: what is
+    /// shown of the event's own descriptor from then on is the directory's.
+    pub looked_at_directory: Cell<u64>,
 }
 
 impl Leftovers {

@@ -1,7 +1,7 @@
 //! Opens: what they may do with the file, and the absolute paths of the `*at` calls.
 
 use super::{Arg, path};
-use crate::event::{Event, EventType, Param, Value, known};
+use crate::event::{Event, EventType, Fd, Param, Value, known};
 
 /// Falco's `O_RDONLY` bit.
 pub const READ: u64 = 1;
@@ -75,7 +75,7 @@ pub fn abspath<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
     let Param::Bytes(given) = event.param(given) else { return None };
     let base = match event.param(dirfd).as_i64() {
         _ if given.starts_with(b"/") => b"",
-        Some(dirfd) => match path::base_of(event, dirfd) {
+        Some(dirfd) => match look(event, dirfd) {
             None => &b"<UNKNOWN>/"[..],
             // Falco appends a slash to every name here, to an empty one too.
             Some(b"") if dirfd != path::AT_FDCWD => b"/",
@@ -84,6 +84,25 @@ pub fn abspath<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
         None => return None,
     };
     Some(Value::Bytes(path::join(event.arena, base, given)))
+}
+
+/// Where the path starts; Falco's look at the directory leaves something behind.
+fn look<'a>(event: &Event<'a>, dirfd: i64) -> Option<&'a [u8]> {
+    if let Some(leftovers) = &event.world.leftovers
+        && dirfd != path::AT_FDCWD
+    {
+        leftovers.looked_at_directory.set(event.num);
+    }
+    path::base_of(event, dirfd)
+}
+
+/// What is left behind by [`look`]: the directory, if it is known.
+#[must_use]
+pub fn looked_at<'a>(event: &Event<'a>) -> Option<Option<&'a Fd>> {
+    let leftovers = event.world.leftovers.as_ref()?;
+    let (dirfd, _) = at_params(event.ty, false)?;
+    (leftovers.looked_at_directory.get() == event.num)
+        .then(|| path::fd_of(event, event.param(dirfd).as_i64()?))
 }
 
 /// Indices of the directory's descriptor and of the path.

@@ -3,8 +3,8 @@
 use super::text::{Text, joined};
 use super::tuple::{self, End, Side};
 use super::{
-    Arg, ArgKind as A, Compare, FieldClass, FieldFlags as F, FieldInfo, absent, field, names, path,
-    render,
+    Arg, ArgKind as A, Compare, FieldClass, FieldFlags as F, FieldInfo, absent, evt_open, field,
+    names, path, render,
 };
 use crate::event::{
     DataType as T, Event, EventType, Fd, FdKind, FdNumber, InContainer, Param, Value, known,
@@ -79,7 +79,8 @@ fn info<'a>(event: &Event<'a>) -> Option<&'a Fd> {
     if !has_fd(event) {
         return None;
     }
-    event.fd.info.or_else(|| match event.fd.num {
+    let shown = evt_open::looked_at(event).flatten().or(event.fd.info);
+    shown.or_else(|| match event.fd.num {
         FdNumber::Known(num @ 0..) => event.world.fd_table(event.thread?)?.get(&num),
         _ => None,
     })

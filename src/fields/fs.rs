@@ -1,6 +1,6 @@
 //! `fs.path.*`: the paths of file system events.
 
-use super::{FieldClass, FieldInfo, fd, field, path, tuple};
+use super::{FieldClass, FieldInfo, evt_open, fd, field, path, tuple};
 use crate::event::{DataType as T, Event, EventType, Param, Value, known};
 
 /// Every syscall that has a filesystem path in its arguments has these fields set with information related to the path arguments. This differs from the fd.* fields as it includes syscalls like unlink, rename, etc. that act directly on filesystem paths as compared to opened file descriptors.
@@ -136,26 +136,22 @@ fn shown<'a>(event: &Event<'a>, which: Which) -> Option<Value<'a>> {
             .filter(|dirfd| *dirfd != path::AT_FDCWD)
             .and_then(|dirfd| path::base_of(event, dirfd))
             .unwrap_or(path::UNKNOWN),
-        Place::Opened(_) => return Some(Value::Bytes(opened(event)?)),
+        Place::Opened(_) => return Some(Value::Bytes(opened(event))),
     };
     Some(Value::Bytes(path::join(event.arena, base, given)))
 }
 
-/// For a relative path Falco shows the directory, or the name of what was opened if that is the
-/// working directory.
-fn opened<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
-    let dirfd = event.param(1).as_i64()?;
-    if dirfd == path::AT_FDCWD {
-        return fd::name(event);
-    }
-    let directory = path::fd_of(event, dirfd).map(|fd| tuple::fd_name(event.arena, fd));
-    Some(directory.map_or(path::UNKNOWN, |name| path::join(event.arena, b"", name)))
+/// For a relative path Falco shows the name of what was opened.
+fn opened<'a>(event: &Event<'a>) -> &'a [u8] {
+    let shown = evt_open::looked_at(event).unwrap_or(event.fd.info);
+    let name = shown.map(|fd| tuple::fd_name(event.arena, fd));
+    name.map_or(path::UNKNOWN, |name| path::join(event.arena, b"", name))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::support::{Scene, shown};
-    use crate::event::Param;
+    use super::super::support::{Scene, descriptor, shown};
+    use crate::event::{FdKind, Param};
 
     #[test]
     fn a_rename_has_two_paths() {
@@ -181,5 +177,14 @@ mod tests {
             Param::Bytes(b"olive"),
         ]);
         assert_eq!(shown(&scene, "fs.path.name"), "<UNKNOWN>olive");
+    }
+
+    #[test]
+    fn a_relative_open_is_named_by_what_was_opened() {
+        let scene = Scene::new("openat")
+            .with_params(&[Param::Int(6), Param::Int(4), Param::Bytes(b"inner/file")])
+            .with_fd(6, descriptor(FdKind::File, "/srv/violet/inner/file"));
+        assert_eq!(shown(&scene, "fs.path.name"), "/srv/violet/inner/file");
+        assert_eq!(shown(&scene, "fs.path.nameraw"), "inner/file");
     }
 }

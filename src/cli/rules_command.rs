@@ -1,5 +1,5 @@
 //! `eyas rules explain` and `eyas rules profile`: reads the arguments and hands the rules to
-//! [`rules`](super::rules), which says what they come to and what they cost.
+//! [`rules`], which says what they come to and what they cost.
 
 use std::ffi::OsString;
 use std::io;

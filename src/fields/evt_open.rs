@@ -96,7 +96,7 @@ fn look<'a>(event: &Event<'a>, dirfd: i64) -> Option<&'a [u8]> {
     path::base_of(event, dirfd)
 }
 
-/// What is left behind by [`look`]: the directory, if it is known.
+/// What is left behind by `look`: the directory, if it is known.
 #[must_use]
 pub fn looked_at<'a>(event: &Event<'a>) -> Option<Option<&'a Fd>> {
     let leftovers = event.world.leftovers.as_ref()?;

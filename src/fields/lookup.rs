@@ -51,6 +51,10 @@ pub fn lookup(name: &str, argument: Option<&str>) -> Result<Field, LookupError> 
             return Err(LookupError("evt.arg fields must be expressed explicitly".to_owned()));
         }
         ("evt.type.is", Some(event), None) => event_type(event)?,
+        // Falco accepts a negative generation; there is no such ancestor.
+        (_, None, Some(text)) if info.name.starts_with("proc.a") && is_negative(text) => {
+            Arg::Index(u32::MAX)
+        }
         ("evt.abspath", Some(suffix), None) if !matches!(suffix, "src" | "dst") => {
             return Err(nonexistent(&shown));
         }
@@ -106,6 +110,10 @@ fn unknown(name: &str, shown: &str) -> LookupError {
 
 fn missing_argument(row: &FieldInfo, shown: &str) -> LookupError {
     LookupError(format!("filter '{shown}': {} requires an argument but none provided", row.name))
+}
+
+fn is_negative(text: &str) -> bool {
+    text.strip_prefix('-').is_some_and(is_number)
 }
 
 /// An argument as the row describes it.
@@ -215,6 +223,7 @@ mod tests {
     #[test]
     fn fields_are_found_with_every_kind_of_argument() {
         assert_eq!(lookup("proc.aname", Some("2")).unwrap().arg, Arg::Index(2));
+        assert_eq!(lookup("proc.aname", Some("-1")).unwrap().arg, Arg::Index(u32::MAX));
         assert_eq!(lookup("proc.aname", Some("2")).unwrap().text, "proc.aname[2]".into());
         assert_eq!(lookup("proc.env", Some("HOME")).unwrap().arg, Arg::Key("HOME".into()));
         assert_eq!(lookup("thread.cgroup.cpu", None).unwrap().arg, Arg::Key("cpu".into()));

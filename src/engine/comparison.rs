@@ -140,43 +140,80 @@ impl Test {
     /// Whether it holds for a value that is no list; false for a value of another type.
     #[must_use]
     pub fn holds(&self, value: Value<'_>) -> bool {
+        match value {
+            Value::Bytes(text) => self.holds_for_text(text),
+            Value::Int(number) => self.holds_for_number(number),
+            Value::UInt(number) => self.holds_for_number(number.cast_signed()),
+            Value::Bool(flag) => self.holds_for_number(i64::from(flag)),
+            value => self.holds_for_other(value),
+        }
+    }
+
+    /// Whether it holds for text or bytes.
+    #[must_use]
+    pub fn holds_for_text(&self, text: &[u8]) -> bool {
         match self {
-            Self::Bytes(test) => value.as_bytes().is_some_and(|bytes| test.holds(bytes)),
-            Self::Signed(relation, literal) => match value {
-                Value::NotNegative => holds_if_not_negative(*relation, *literal),
-                value => as_integer(value).is_some_and(|n| relation.holds(n.cmp(literal))),
-            },
-            Self::Unsigned(relation, literal) => match value {
-                Value::NotNegative => *relation == Relation::GreaterOrEqual && *literal == 0,
-                value => as_integer(value)
-                    .is_some_and(|n| relation.holds(n.cast_unsigned().cmp(literal))),
-            },
-            Self::IntegerIn(literals) => {
-                as_integer(value).is_some_and(|n| literals.binary_search(&n).is_ok())
-            }
-            Self::Bool { of_true, of_false } => match as_bool(value) {
-                Some(true) => *of_true,
-                Some(false) => *of_false,
-                None => false,
-            },
+            Self::Bytes(test) => test.holds(text),
             Self::Exists => true,
-            Self::Double(relation, literal) => as_double(value)
-                .and_then(|number| number.partial_cmp(literal))
-                .is_some_and(|ordering| relation.holds(ordering)),
-            Self::DoubleIn(literals) => as_double(value).is_some_and(|n| literals.contains(&n)),
-            Self::Ip(literal, wanted) => as_ip(value).is_some_and(|ip| (ip == *literal) == *wanted),
-            Self::IpIn(literals) => as_ip(value).is_some_and(|ip| literals.contains(&ip)),
-            Self::Net(net, wanted) => as_ip(value).is_some_and(|ip| net.contains(ip) == *wanted),
-            Self::NetIn(nets) => {
-                as_ip(value).is_some_and(|ip| nets.iter().any(|net| net.contains(ip)))
+            Self::OneOf(tests) => tests.iter().filter(|test| test.holds_for_text(text)).count() == 1,
+            Self::AnyOf(tests) => tests.iter().any(|test| test.holds_for_text(text)),
+            Self::AllOf(tests) => {
+                !tests.is_empty() && tests.iter().all(|test| test.holds_for_text(text))
             }
-            Self::Around(time, distance) => {
-                as_integer(value).is_some_and(|ts| ts.cast_unsigned().abs_diff(*time) <= *distance)
+            _ => false,
+        }
+    }
+
+    /// Whether it holds for the 64 bits of an integer, or for `false` (0) and `true`.
+    #[must_use]
+    pub fn holds_for_number(&self, number: i64) -> bool {
+        match self {
+            Self::Signed(relation, literal) => relation.holds(number.cmp(literal)),
+            Self::Unsigned(relation, literal) => {
+                relation.holds(number.cast_unsigned().cmp(literal))
             }
-            Self::OneOf(tests) => tests.iter().filter(|test| test.holds(value)).count() == 1,
-            Self::AnyOf(tests) => tests.iter().any(|test| test.holds(value)),
-            Self::AllOf(tests) => !tests.is_empty() && tests.iter().all(|test| test.holds(value)),
-            Self::Right(_) => false,
+            Self::IntegerIn(literals) => literals.binary_search(&number).is_ok(),
+            Self::Bool { of_true, of_false } => {
+                if number == 0 { *of_false } else { *of_true }
+            }
+            Self::Around(time, distance) => number.cast_unsigned().abs_diff(*time) <= *distance,
+            Self::Exists => true,
+            Self::OneOf(tests) => {
+                tests.iter().filter(|test| test.holds_for_number(number)).count() == 1
+            }
+            Self::AnyOf(tests) => tests.iter().any(|test| test.holds_for_number(number)),
+            Self::AllOf(tests) => {
+                !tests.is_empty() && tests.iter().all(|test| test.holds_for_number(number))
+            }
+            _ => false,
+        }
+    }
+
+    fn holds_for_other(&self, value: Value<'_>) -> bool {
+        match (self, value) {
+            (Self::Exists, _) => true,
+            (Self::Signed(relation, literal), Value::NotNegative) => {
+                holds_if_not_negative(*relation, *literal)
+            }
+            (Self::Unsigned(relation, literal), Value::NotNegative) => {
+                *relation == Relation::GreaterOrEqual && *literal == 0
+            }
+            (Self::Double(relation, literal), Value::Double(number)) => {
+                number.partial_cmp(literal).is_some_and(|ordering| relation.holds(ordering))
+            }
+            (Self::DoubleIn(literals), Value::Double(number)) => literals.contains(&number),
+            (Self::Ip(literal, wanted), Value::Ip(ip)) => (ip == *literal) == *wanted,
+            (Self::IpIn(literals), Value::Ip(ip)) => literals.contains(&ip),
+            (Self::Net(net, wanted), Value::Ip(ip)) => net.contains(ip) == *wanted,
+            (Self::NetIn(nets), Value::Ip(ip)) => nets.iter().any(|net| net.contains(ip)),
+            (Self::OneOf(tests), value) => {
+                tests.iter().filter(|test| test.holds_for_other(value)).count() == 1
+            }
+            (Self::AnyOf(tests), value) => tests.iter().any(|test| test.holds_for_other(value)),
+            (Self::AllOf(tests), value) => {
+                !tests.is_empty() && tests.iter().all(|test| test.holds_for_other(value))
+            }
+            _ => false,
         }
     }
 
@@ -275,27 +312,6 @@ fn as_integer(value: Value<'_>) -> Option<i64> {
         Value::Int(number) => Some(number),
         Value::UInt(number) => Some(number.cast_signed()),
         Value::Bool(flag) => Some(i64::from(flag)),
-        _ => None,
-    }
-}
-
-fn as_bool(value: Value<'_>) -> Option<bool> {
-    match value {
-        Value::Bool(flag) => Some(flag),
-        value => as_integer(value).map(|number| number != 0),
-    }
-}
-
-const fn as_double(value: Value<'_>) -> Option<f64> {
-    match value {
-        Value::Double(number) => Some(number),
-        _ => None,
-    }
-}
-
-const fn as_ip(value: Value<'_>) -> Option<IpAddr> {
-    match value {
-        Value::Ip(address) => Some(address),
         _ => None,
     }
 }

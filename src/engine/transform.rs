@@ -116,13 +116,18 @@ impl Transform {
 }
 
 /// A text up to its first NUL; anything else as it is.
-pub(super) fn until_nul(value: Value<'_>) -> Value<'_> {
+fn until_nul(value: Value<'_>) -> Value<'_> {
     match value {
-        Value::Bytes(text) => match memchr::memchr(0, text) {
-            Some(end) => Value::Bytes(text.get(..end).unwrap_or(text)),
-            None => value,
-        },
+        Value::Bytes(text) => Value::Bytes(text_until_nul(text)),
         value => value,
+    }
+}
+
+/// A text up to its first NUL.
+pub(super) fn text_until_nul(text: &[u8]) -> &[u8] {
+    match memchr::memchr(0, text) {
+        Some(end) => text.get(..end).unwrap_or(text),
+        None => text,
     }
 }
 

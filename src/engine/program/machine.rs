@@ -5,7 +5,7 @@ use bumpalo::collections::Vec as ArenaVec;
 use super::pool::{Judge, NodeId, PredicateId, SlotId};
 use super::probe::Probe;
 use super::{END, Step};
-use crate::engine::transform::Source;
+use crate::engine::transform::{Source, text_until_nul};
 use crate::event::{Event, EventType, Value};
 
 /// Everything that is needed to judge events; immutable.
@@ -34,8 +34,8 @@ pub struct Scratch {
     predicates: Vec<u32>,
     /// Results of shared nodes, likewise.
     nodes: Vec<u32>,
-    /// Where the values of sources are: generation and place.
-    slots: Vec<(u32, u32)>,
+    /// What is known of the values of sources.
+    slots: Vec<Slot>,
     /// Places that probes found and that were not visited yet.
     pending: Vec<u32>,
     /// For each probe under way, how much was pending before, and where to go on after it.
@@ -46,8 +46,29 @@ pub struct Scratch {
     matches: Vec<u32>,
 }
 
-/// The place of a value that is absent.
-const ABSENT: u32 = u32::MAX;
+/// What is known of the value of a source.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    /// Of the event that it is known for.
+    generation: u32,
+    kept: Kept,
+    /// The value, if it is a number.
+    number: i64,
+}
+
+/// Where a value is kept. Values are moved about as little as can be: an enum that was just
+/// written is slow to copy.
+#[derive(Clone, Copy, Debug, Default)]
+enum Kept {
+    #[default]
+    Absent,
+    /// In the slot: 64 bits of an integer, or a truth value.
+    Number,
+    /// In `texts`, there.
+    Text(u32),
+    /// In `others`, there.
+    Other(u32),
+}
 
 impl Program {
     /// The numbers of the rules that match `event`, ascending.
@@ -56,8 +77,10 @@ impl Program {
         let own = self.entries.get(event.ty.index()).copied().unwrap_or(END);
         if own != END || self.common != END {
             scratch.begin(self);
-            let values = ArenaVec::with_capacity_in(self.slots.len().min(64), event.arena);
-            let mut machine = Machine { program: self, event, scratch, values };
+            const TEXTS: usize = 24;
+            let texts = ArenaVec::with_capacity_in(self.slots.len().min(TEXTS), event.arena);
+            let others = ArenaVec::new_in(event.arena);
+            let mut machine = Machine { program: self, event, scratch, texts, others };
             machine.run(own);
             machine.run(self.common);
             if scratch.matches.len() > 1 {
@@ -76,7 +99,7 @@ impl Scratch {
         if self.generation == LAST {
             self.predicates.fill(0);
             self.nodes.fill(0);
-            self.slots.fill((0, 0));
+            self.slots.fill(Slot::default());
             self.generation = 0;
         }
         self.generation += 1;
@@ -86,7 +109,7 @@ impl Scratch {
         {
             self.predicates.resize(program.judges.len(), 0);
             self.nodes.resize(program.bodies.len(), 0);
-            self.slots.resize(program.slots.len(), (0, 0));
+            self.slots.resize(program.slots.len(), Slot::default());
         }
         self.pending.clear();
         self.probing.clear();
@@ -99,7 +122,8 @@ struct Machine<'m, 'e> {
     program: &'m Program,
     event: &'m Event<'e>,
     scratch: &'m mut Scratch,
-    values: ArenaVec<'e, Value<'e>>,
+    texts: ArenaVec<'e, &'e [u8]>,
+    others: ArenaVec<'e, Value<'e>>,
 }
 
 impl<'e> Machine<'_, 'e> {
@@ -150,11 +174,20 @@ impl<'e> Machine<'_, 'e> {
 
     fn judge(&mut self, id: PredicateId) -> bool {
         match self.program.judges.get(id as usize) {
-            Some(Judge::Value { slot, quantifier, test }) => match self.value(*slot) {
-                Some(value @ Value::List(_)) => quantifier.holds(test, value),
-                Some(value) => test.holds(value),
-                None => false,
-            },
+            Some(Judge::Value { slot, quantifier, test }) => {
+                let (kept, number) = self.kept(*slot);
+                match kept {
+                    Kept::Absent => false,
+                    Kept::Number => test.holds_for_number(number),
+                    Kept::Text(place) => {
+                        self.texts.get(place as usize).is_some_and(|t| test.holds_for_text(t))
+                    }
+                    Kept::Other(place) => self
+                        .others
+                        .get(place as usize)
+                        .is_some_and(|value| quantifier.holds(test, *value)),
+                }
+            }
             Some(Judge::Values { left, right, test }) => {
                 match (self.value(*left), self.value(*right)) {
                     (Some(left), Some(right)) => test.holds(left, right),
@@ -166,19 +199,70 @@ impl<'e> Machine<'_, 'e> {
         }
     }
 
-    /// The value of a source, read now or before.
-    fn value(&mut self, slot: SlotId) -> Option<Value<'e>> {
-        let generation = self.scratch.generation;
-        let (last, place) = self.scratch.slots.get_mut(slot as usize)?;
-        if *last == generation {
-            return self.values.get(*place as usize).copied();
+    /// Where the value of a source is kept, read now or before; and the number, if it is one.
+    #[inline]
+    fn kept(&mut self, slot: SlotId) -> (Kept, i64) {
+        match self.scratch.slots.get(slot as usize) {
+            Some(known) if known.generation == self.scratch.generation => {
+                (known.kept, known.number)
+            }
+            Some(_) => self.read(slot),
+            None => (Kept::Absent, 0),
         }
-        *last = generation;
-        *place = ABSENT;
-        let value = self.program.slots.get(slot as usize)?.value(self.event)?;
-        *place = u32::try_from(self.values.len()).unwrap_or(ABSENT);
-        self.values.push(value);
-        Some(value)
+    }
+
+    /// Reads the value of a source and keeps it.
+    fn read(&mut self, slot: SlotId) -> (Kept, i64) {
+        let (kept, number) = match self.program.slots.get(slot as usize) {
+            Some(Source::Field { field, read, is_text }) => {
+                match read(self.event, &field.arg) {
+                    Some(Value::Bytes(text)) if *is_text => self.keep_text(text_until_nul(text)),
+                    value => self.keep(value),
+                }
+            }
+            Some(source) => self.keep(source.value(self.event)),
+            None => (Kept::Absent, 0),
+        };
+        let generation = self.scratch.generation;
+        if let Some(place) = self.scratch.slots.get_mut(slot as usize) {
+            *place = Slot { generation, kept, number };
+        }
+        (kept, number)
+    }
+
+    #[inline]
+    fn keep(&mut self, value: Option<Value<'e>>) -> (Kept, i64) {
+        match value {
+            None => (Kept::Absent, 0),
+            Some(Value::Bytes(text)) => self.keep_text(text),
+            Some(Value::Int(number)) => (Kept::Number, number),
+            Some(Value::UInt(number)) => (Kept::Number, number.cast_signed()),
+            Some(Value::Bool(flag)) => (Kept::Number, i64::from(flag)),
+            Some(value) => {
+                let place = u32::try_from(self.others.len());
+                self.others.push(value);
+                (place.map_or(Kept::Absent, Kept::Other), 0)
+            }
+        }
+    }
+
+    #[inline]
+    fn keep_text(&mut self, text: &'e [u8]) -> (Kept, i64) {
+        let place = u32::try_from(self.texts.len());
+        self.texts.push(text);
+        (place.map_or(Kept::Absent, Kept::Text), 0)
+    }
+
+    /// The value of a source; numbers of all types as signed ones.
+    fn value(&mut self, slot: SlotId) -> Option<Value<'e>> {
+        match self.kept(slot) {
+            (Kept::Absent, _) => None,
+            (Kept::Number, number) => Some(Value::Int(number)),
+            (Kept::Text(place), _) => {
+                self.texts.get(place as usize).copied().map(Value::Bytes)
+            }
+            (Kept::Other(place), _) => self.others.get(place as usize).copied(),
+        }
     }
 
     fn shared(&mut self, node: NodeId, yes: u32, no: u32) -> u32 {
@@ -208,14 +292,21 @@ impl<'e> Machine<'_, 'e> {
         let Some(probe) = self.program.probes.get(id as usize) else {
             return;
         };
-        match self.value(probe.slot()) {
-            Some(Value::List(values)) => {
-                for value in values {
-                    probe.find(*value, &mut self.scratch.pending);
-                }
+        let found = match self.kept(probe.slot()) {
+            (Kept::Absent, _) => return,
+            (Kept::Number, number) => {
+                return probe.find_number(number, &mut self.scratch.pending);
             }
-            Some(value) => probe.find(value, &mut self.scratch.pending),
-            None => {}
+            (Kept::Text(place), _) => {
+                let text = self.texts.get(place as usize).copied().unwrap_or_default();
+                return probe.find_text(text, &mut self.scratch.pending);
+            }
+            (Kept::Other(place), _) => self.others.get(place as usize).copied(),
+        };
+        if let Some(Value::List(values)) = found {
+            for value in values {
+                probe.find(*value, &mut self.scratch.pending);
+            }
         }
     }
 

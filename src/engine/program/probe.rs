@@ -83,17 +83,22 @@ impl Probe {
 
     /// Adds the places to go to for a value.
     pub(super) fn find(&self, value: Value<'_>, found: &mut Vec<u32>) {
-        let number = match value {
-            Value::Bytes(text) => return self.find_text(text, found),
-            Value::Int(number) => number,
-            Value::UInt(number) => number.cast_signed(),
-            Value::Bool(flag) => i64::from(flag),
-            _ => return,
-        };
+        match value {
+            Value::Bytes(text) => self.find_text(text, found),
+            Value::Int(number) => self.find_number(number, found),
+            Value::UInt(number) => self.find_number(number.cast_signed(), found),
+            Value::Bool(flag) => self.find_number(i64::from(flag), found),
+            _ => {}
+        }
+    }
+
+    /// Adds the places to go to for the 64 bits of an integer.
+    pub(super) fn find_number(&self, number: i64, found: &mut Vec<u32>) {
         self.extend(self.numbers.get(&number), found);
     }
 
-    fn find_text(&self, text: &[u8], found: &mut Vec<u32>) {
+    /// Adds the places to go to for a text.
+    pub(super) fn find_text(&self, text: &[u8], found: &mut Vec<u32>) {
         if !self.wholes.is_empty() {
             self.extend(self.wholes.get(text), found);
         }

@@ -150,12 +150,15 @@ impl Test {
     }
 
     /// Whether it holds for text or bytes.
+    #[inline]
     #[must_use]
     pub fn holds_for_text(&self, text: &[u8]) -> bool {
         match self {
             Self::Bytes(test) => test.holds(text),
             Self::Exists => true,
-            Self::OneOf(tests) => tests.iter().filter(|test| test.holds_for_text(text)).count() == 1,
+            Self::OneOf(tests) => {
+                tests.iter().filter(|test| test.holds_for_text(text)).count() == 1
+            }
             Self::AnyOf(tests) => tests.iter().any(|test| test.holds_for_text(text)),
             Self::AllOf(tests) => {
                 !tests.is_empty() && tests.iter().all(|test| test.holds_for_text(text))
@@ -174,7 +177,11 @@ impl Test {
             }
             Self::IntegerIn(literals) => literals.binary_search(&number).is_ok(),
             Self::Bool { of_true, of_false } => {
-                if number == 0 { *of_false } else { *of_true }
+                if number == 0 {
+                    *of_false
+                } else {
+                    *of_true
+                }
             }
             Self::Around(time, distance) => number.cast_unsigned().abs_diff(*time) <= *distance,
             Self::Exists => true,

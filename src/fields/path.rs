@@ -68,7 +68,8 @@ fn drop_component(text: &mut Text<'_>) {
 /// `path` with each run of slashes as one.
 #[must_use]
 pub fn without_double_slashes<'a>(arena: &'a Arena, path: &'a [u8]) -> &'a [u8] {
-    if memchr::memmem::find(path, b"//").is_none() {
+    let mut slashes = memchr::memchr_iter(b'/', path);
+    if !slashes.any(|at| path.get(at + 1) == Some(&b'/')) {
         return path;
     }
     let mut text = Text::with_capacity(path.len(), arena);

@@ -1,6 +1,6 @@
 //! What is known of one process: command line, environment, numbers.
 
-use super::text::{Text, joined};
+use super::text::{Text, joined, spaced};
 use super::{Arg, names, path};
 use crate::event::thread::terminated_items;
 use crate::event::{Event, Thread, Unread, Value, known};
@@ -34,7 +34,7 @@ pub fn args<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
 /// The arguments joined by blanks.
 #[must_use]
 pub fn joined_args<'a>(event: &Event<'a>, thread: &'a Thread) -> Option<Value<'a>> {
-    Some(Value::Bytes(joined(event.arena, known_args(thread)?, b" ")))
+    known_args(thread).map(|_| Value::Bytes(spaced(event.arena, [b"", b""], &thread.args)))
 }
 
 /// The command's name and its arguments.
@@ -43,12 +43,10 @@ pub fn cmdline<'a>(event: &Event<'a>, thread: &'a Thread) -> Option<Value<'a>> {
     if !thread.has_read(Unread::COMM) {
         return None;
     }
-    let mut args = known_args(thread)?.peekable();
-    if args.peek().is_none() {
+    if known_args(thread)?.next().is_none() {
         return Some(Value::Bytes(&thread.comm));
     }
-    let words = std::iter::once(&*thread.comm).chain(args);
-    Some(Value::Bytes(joined(event.arena, words, b" ")))
+    Some(Value::Bytes(spaced(event.arena, [&*thread.comm, b" "], &thread.args)))
 }
 
 /// argv\[0\], a blank, and the arguments.
@@ -65,7 +63,7 @@ pub fn environment<'a>(event: &Event<'a>, thread: &'a Thread) -> Option<Value<'a
     if !main.has_read(Unread::ENV) {
         return None;
     }
-    Some(Value::Bytes(joined(event.arena, main.environment(), b" ")))
+    Some(Value::Bytes(spaced(event.arena, [b"", b""], &main.env)))
 }
 
 /// The value of a variable, without blanks around it; `None` if the environment isn't known.

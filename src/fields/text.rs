@@ -135,6 +135,22 @@ pub fn joined<'a, 'b>(
     text.finish()
 }
 
+/// `head`, then the items of a list that ends each with a NUL, joined by blanks.
+#[must_use]
+pub fn spaced<'a>(arena: &'a Arena, head: [&[u8]; 2], list: &[u8]) -> &'a [u8] {
+    let list = list.strip_suffix(b"\0").unwrap_or(list);
+    let [first, second] = head;
+    let text = arena.alloc_slice_fill_default(first.len() + second.len() + list.len());
+    let (before, rest) = text.split_at_mut(first.len());
+    let (between, items) = rest.split_at_mut(second.len());
+    before.copy_from_slice(first);
+    between.copy_from_slice(second);
+    for (place, byte) in items.iter_mut().zip(list) {
+        *place = if *byte == 0 { b' ' } else { *byte };
+    }
+    text
+}
+
 /// `bytes` as Falco prints text: control characters and what is no UTF-8 become U+FFFD.
 #[must_use]
 pub fn printable<'a>(arena: &'a Arena, bytes: &'a [u8]) -> &'a [u8] {

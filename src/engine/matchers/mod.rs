@@ -7,7 +7,7 @@ pub mod set;
 
 use std::cmp::Ordering;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, MatchKind};
 use memchr::memmem::Finder;
 
 pub use glob::Glob;
@@ -46,6 +46,7 @@ pub enum BytesTest {
 
 impl BytesTest {
     /// Whether it holds for `value`.
+    #[inline]
     #[must_use]
     pub fn holds(&self, value: &[u8]) -> bool {
         match self {
@@ -76,7 +77,9 @@ impl BytesTest {
     /// A test for `contains` of any of several literals; `None` if they are too many.
     pub fn contains_any<'a>(literals: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let texts: Box<[Box<[u8]>]> = literals.map(Into::into).collect();
-        let automaton = AhoCorasick::new(texts.iter()).ok()?;
+        // Of the kinds of matching, the leftmost ones look at many bytes at once.
+        let automaton =
+            AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(texts.iter()).ok()?;
         Some(Self::ContainsAny(Box::new(Parts { texts, automaton })))
     }
 }

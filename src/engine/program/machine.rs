@@ -131,14 +131,13 @@ impl<'e> Machine<'_, 'e> {
         let program = self.program;
         let mut at = entry;
         while let Some(step) = program.steps.get(at as usize) {
+            // By far the most steps are tests; told apart first, they need no jump table.
+            if let Step::Test { predicate, yes, no } = *step {
+                at = if self.predicate(predicate) { yes } else { no };
+                continue;
+            }
             at = match *step {
-                Step::Test { predicate, yes, no } => {
-                    if self.predicate(predicate) {
-                        yes
-                    } else {
-                        no
-                    }
-                }
+                Step::Test { .. } | Step::End => return,
                 Step::Shared { node, yes, no } => self.shared(node, yes, no),
                 Step::Return { node, value } => self.return_from(node, value),
                 Step::Match { rule, next } => {
@@ -151,7 +150,6 @@ impl<'e> Machine<'_, 'e> {
                     self.next()
                 }
                 Step::Next => self.next(),
-                Step::End => return,
             };
         }
     }
@@ -214,12 +212,10 @@ impl<'e> Machine<'_, 'e> {
     /// Reads the value of a source and keeps it.
     fn read(&mut self, slot: SlotId) -> (Kept, i64) {
         let (kept, number) = match self.program.slots.get(slot as usize) {
-            Some(Source::Field { field, read, is_text }) => {
-                match read(self.event, &field.arg) {
-                    Some(Value::Bytes(text)) if *is_text => self.keep_text(text_until_nul(text)),
-                    value => self.keep(value),
-                }
-            }
+            Some(Source::Field { field, read, is_text }) => match read(self.event, &field.arg) {
+                Some(Value::Bytes(text)) if *is_text => self.keep_text(text_until_nul(text)),
+                value => self.keep(value),
+            },
             Some(source) => self.keep(source.value(self.event)),
             None => (Kept::Absent, 0),
         };
@@ -258,9 +254,7 @@ impl<'e> Machine<'_, 'e> {
         match self.kept(slot) {
             (Kept::Absent, _) => None,
             (Kept::Number, number) => Some(Value::Int(number)),
-            (Kept::Text(place), _) => {
-                self.texts.get(place as usize).copied().map(Value::Bytes)
-            }
+            (Kept::Text(place), _) => self.texts.get(place as usize).copied().map(Value::Bytes),
             (Kept::Other(place), _) => self.others.get(place as usize).copied(),
         }
     }

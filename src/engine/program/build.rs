@@ -14,7 +14,7 @@ use super::guard::{Guard, Key, What};
 use super::machine::Program;
 use super::pool::{FALSE, NodeId, Pool, Shape, SlotId, TRUE, number};
 use super::probe::{Probe, Targets};
-use super::{END, NEXT, Step};
+use super::{END, NEXT, Step, TestStep};
 use crate::engine::condition::Condition;
 use crate::engine::event_set::EventSet;
 use crate::event::{EventType, Kind, known};
@@ -94,6 +94,7 @@ impl Program {
             }
         }
         Self {
+            tests: builder.steps.iter().map(|step| TestStep::of(*step)).collect(),
             steps: builder.steps,
             judges: builder.pool.judges,
             slots: builder.pool.slots,

@@ -4,7 +4,7 @@ use bumpalo::collections::Vec as ArenaVec;
 
 use super::pool::{Judge, NodeId, PredicateId, SlotId};
 use super::probe::Probe;
-use super::{END, Step};
+use super::{END, Step, TestStep};
 use crate::engine::transform::{Source, text_until_nul};
 use crate::event::{Event, EventType, Value};
 
@@ -12,6 +12,8 @@ use crate::event::{Event, EventType, Value};
 #[derive(Debug)]
 pub struct Program {
     pub(super) steps: Vec<Step>,
+    /// The tests among them, at their places.
+    pub(super) tests: Vec<TestStep>,
     pub(super) judges: Vec<Judge>,
     pub(super) slots: Vec<Source>,
     pub(super) probes: Vec<Probe>,
@@ -130,12 +132,17 @@ impl<'e> Machine<'_, 'e> {
     fn run(&mut self, entry: u32) {
         let program = self.program;
         let mut at = entry;
-        while let Some(step) = program.steps.get(at as usize) {
+        loop {
             // By far the most steps are tests; told apart first, they need no jump table.
-            if let Step::Test { predicate, yes, no } = *step {
-                at = if self.predicate(predicate) { yes } else { no };
+            if let Some(test) = program.tests.get(at as usize)
+                && test.predicate != TestStep::NONE
+            {
+                at = if self.predicate(test.predicate) { test.yes } else { test.no };
                 continue;
             }
+            let Some(step) = program.steps.get(at as usize) else {
+                return;
+            };
             at = match *step {
                 Step::Test { .. } | Step::End => return,
                 Step::Shared { node, yes, no } => self.shared(node, yes, no),
@@ -210,6 +217,7 @@ impl<'e> Machine<'_, 'e> {
     }
 
     /// Reads the value of a source and keeps it.
+    #[inline(never)]
     fn read(&mut self, slot: SlotId) -> (Kept, i64) {
         let (kept, number) = match self.program.slots.get(slot as usize) {
             Some(Source::Field { field, read, is_text }) => match read(self.event, &field.arg) {

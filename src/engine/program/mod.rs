@@ -34,6 +34,26 @@ enum Step {
     End,
 }
 
+/// A [`Step::Test`] by itself.
+#[derive(Clone, Copy, Debug)]
+struct TestStep {
+    predicate: u32,
+    yes: u32,
+    no: u32,
+}
+
+impl TestStep {
+    /// Stands for the comparison where the step is no test.
+    const NONE: u32 = u32::MAX;
+
+    const fn of(step: Step) -> Self {
+        match step {
+            Step::Test { predicate, yes, no } => Self { predicate, yes, no },
+            _ => Self { predicate: Self::NONE, yes: END, no: END },
+        }
+    }
+}
+
 /// The place of the step [`Step::End`].
 const END: u32 = 0;
 /// The place of the step [`Step::Next`].

@@ -72,13 +72,13 @@ fn field(name: &str, argument: Option<&str>) -> Result<Typed, String> {
     })
 }
 
-/// Whether a field is text that its source doesn't end at the first NUL already: what comes from
-/// the event itself, and descriptors, whose names may be addresses of unix sockets.
+/// Whether a field is text that may have a NUL in it: what stands in the event itself, and names
+/// of descriptors, which may be addresses of unix sockets. All other texts end before one.
 fn may_contain_nul(field: &Field) -> bool {
-    const ENDED: [&str; 7] =
-        ["proc.", "thread.", "user.", "group.", "container.", "k8s.", "evt.type"];
-    Family::of(field.ty) == Family::Text
-        && !ENDED.iter().any(|start| field.info.name.starts_with(start))
+    const RAW: [&str; 5] = ["evt.", "fs.path.", "fd.name", "fd.containername", "static."];
+    const MADE: [&str; 4] = ["evt.type", "evt.dir", "evt.category", "fd.name_changed"];
+    let begins = |starts: &[&str]| starts.iter().any(|s| field.info.name.starts_with(s));
+    Family::of(field.ty) == Family::Text && begins(&RAW) && !begins(&MADE)
 }
 
 fn unary(

@@ -297,17 +297,7 @@ mod tests {
     }
 
     fn fd() -> Fd {
-        Fd {
-            kind: FdKind::File,
-            name: no_bytes(),
-            name_raw: no_bytes(),
-            flags: 0,
-            dev: 0,
-            ino: 0,
-            socket: None,
-            is_upper_layer: false,
-            is_lower_layer: false,
-        }
+        Fd::new(FdKind::File)
     }
 
     #[test]

@@ -150,7 +150,7 @@ fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
     let sources = sources::open(setup.rules.rules(), config.strict)?;
     let watching_after = setup.started.elapsed();
 
-    let mut enricher = enricher(&sources, config)?;
+    let mut enricher = enricher(tells_open_exec(&sources), config)?;
     enricher.set_needs(needs(&setup.rules));
     let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;
     let waker = waiting.waker();
@@ -277,10 +277,14 @@ pub fn world_of(config: &Config) -> Box<dyn Fn() -> World> {
     })
 }
 
-fn enricher(sources: &live::Sources, config: &Config) -> Result<LiveEnricher, Error> {
-    let has_open_exec = sources.files.as_ref().is_some_and(|files| {
+/// Whether file records tell execve's own opens from others.
+fn tells_open_exec(sources: &live::Sources) -> bool {
+    sources.files.as_ref().is_some_and(|files| {
         files.rungs().iter().any(|rung| rung.name == "FAN_OPEN_EXEC" && rung.taken)
-    });
+    })
+}
+
+fn enricher(has_open_exec: bool, config: &Config) -> Result<LiveEnricher, Error> {
     let settings = crate::enrich::Settings {
         max_processes: config.thread_table_size.clamp(1, MAX_PROCESSES),
         has_open_exec,

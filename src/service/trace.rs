@@ -18,9 +18,7 @@ use super::Error;
 use super::coverage;
 use super::finish_to;
 use super::formatter;
-use super::hostname;
 use super::judge::Judge;
-use super::local_offset;
 use crate::config::Config;
 use crate::decode::ProcessChange;
 use crate::decode::ProcessRecord;
@@ -96,7 +94,8 @@ pub fn run(target: &Target, rules: RuleSet, config: &Config) -> Result<u8, Error
     let io = |what| move |source| Error::Io { what, source };
     let signals = SignalFd::new(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGCHLD])
         .map_err(io("cannot receive signals"))?;
-    let mut enricher = enricher(config)?;
+    // execve's own opens are no calls of the tracee, so none must be recognised here.
+    let mut enricher = super::enricher(true, config)?;
     enricher.set_needs(super::needs(&rules));
     let outputs = super::start_outputs_to(config, WhenFull::Wait, io::stderr(), || {})?;
     let mut judge = Judge::new(rules, formatter(config), outputs);
@@ -302,17 +301,6 @@ fn read_text(tid: i32, address: u64, buffer: &mut [u8; PATH_MAX]) -> Option<&[u8
         done.set(done.get() + read);
     }
     buffer.get(..PATH_MAX)
-}
-
-fn enricher(config: &Config) -> Result<LiveEnricher, Error> {
-    let settings = crate::enrich::Settings { has_open_exec: true, ..Default::default() };
-    let mut enricher = LiveEnricher::new(Path::new("/proc"), settings)
-        .map_err(|error| Error::Refused(error.to_string()))?;
-    let world = enricher.world_mut();
-    world.buffers_in_base64 = config.buffer_base64;
-    world.host.hostname = hostname().into_bytes();
-    world.host.time_zone.offset_at = local_offset;
-    Ok(enricher)
 }
 
 /// The threads of a process.

@@ -215,6 +215,60 @@ fn a_running_process_is_followed_and_let_go_unharmed() {
 }
 
 #[test]
+fn a_thread_of_a_followed_process_is_that_process() {
+    if std::env::var_os("EYAS_TRACEE").is_some() {
+        // The harness runs a test in a thread that isn't the first one.
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).unwrap();
+        drop(fs::File::open("/etc/hostname").unwrap());
+        return;
+    }
+    let mut tracee = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "a_thread_of_a_followed_process_is_that_process", "--nocapture"])
+        .env("EYAS_TRACEE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let tasks = format!("/proc/{}/task", tracee.id());
+    while fs::read_dir(&tasks).unwrap().count() < 2 {
+        assert!(tracee.try_wait().unwrap().is_none(), "the tracee ended");
+        std::thread::yield_now();
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("rules.yaml");
+    let rule = "- rule: open\n  desc: d\n  condition: evt.type = openat and fd.name = \
+                /etc/hostname\n  output: OPENED by %proc.pid\n  priority: INFO\n";
+    fs::write(&rules, rule).unwrap();
+    let mut eyas = Command::new(env!("CARGO_BIN_EXE_eyas"))
+        .args(["trace", "-o", "log_level=error", "-r"])
+        .arg(&rules)
+        .args(["-p", &tracee.id().to_string()])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let all_are_traced = || {
+        fs::read_dir(&tasks).unwrap().all(|task| {
+            let status = fs::read(task.unwrap().path().join("status")).unwrap();
+            !String::from_utf8_lossy(&status).contains("TracerPid:\t0")
+        })
+    };
+    while !all_are_traced() {
+        assert!(eyas.try_wait().unwrap().is_none(), "the tracer ended");
+        std::thread::yield_now();
+    }
+    writeln!(tracee.stdin.take().unwrap(), "go").unwrap();
+    let mut alerts = BufReader::new(eyas.stderr.take().unwrap()).lines();
+    let first = alerts.next();
+    let alert = first.unwrap_or_else(|| panic!("eyas: {:?}", eyas.wait())).unwrap();
+    assert!(alert.ends_with(&format!("OPENED by {}", tracee.id())), "{alert}");
+    // Drained to its end, so that the tracer can write its counts.
+    assert!(alerts.all(|line| line.is_ok()));
+    assert!(eyas.wait().unwrap().success());
+    assert!(tracee.wait().unwrap().success());
+}
+
+#[test]
 fn the_exit_code_and_the_output_are_the_programs_own() {
     let output = Command::new(env!("CARGO_BIN_EXE_eyas"))
         .args(["trace", "-o", "log_level=error", "--", "sh", "-c", "echo out; kill -9 $$"])

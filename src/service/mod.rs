@@ -364,7 +364,8 @@ fn finish(judge: Judge, drops: &str, is_bare: bool) -> Result<(), Error> {
     finish_to(judge, Some(drops), &mut io::stdout())
 }
 
-/// Writes out what waits, then the counts to `out`.
+/// Writes out what waits, then the counts to `out`: which must not be locked, since the outputs may
+/// write to the same.
 fn finish_to(judge: Judge, drops: Option<&str>, out: &mut dyn io::Write) -> Result<(), Error> {
     let (rules, statistics, outputs) = judge.into_parts();
     if let Some(report) = drops {

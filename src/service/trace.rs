@@ -99,14 +99,17 @@ pub fn run(target: &Target, rules: RuleSet, config: &Config) -> Result<u8, Error
     enricher.set_needs(super::needs(&rules));
     let outputs = super::start_outputs_to(config, WhenFull::Wait, io::stderr(), || {})?;
     let mut judge = Judge::new(rules, formatter(config), outputs);
-    let mut tree =
-        Tree { enricher, table, pids: FxHashMap::default(), closing: FxHashMap::default() };
+    let pids = match target {
+        Target::Launch(_) => FxHashMap::default(),
+        Target::Attach(pid) => threads_of(*pid).into_iter().map(|tid| (tid, *pid)).collect(),
+    };
+    let mut tree = Tree { enricher, table, pids, closing: FxHashMap::default() };
     tracer.start(&mut |seen| tree.see(seen, &mut judge));
     let ended = follow(&mut tracer, &signals, target, &mut tree, &mut judge);
     // From here on a second signal ends the program at once.
     let _ = poll::unblock_all();
     // stdout is the program's own.
-    finish_to(judge, None, &mut io::stderr().lock())?;
+    finish_to(judge, None, &mut io::stderr())?;
     ended.map_err(io("cannot wait for the traced processes"))?;
     Ok(exit_code(tracer.root_status()))
 }

@@ -168,7 +168,8 @@ fn reading_and_writing_sshd_config_alert_in_their_own_words() {
     });
     assert!(is_whole, "{:?}", agent.lines());
 
-    let script = "echo x >> \"$0\"; read -r x";
+    // It keeps the file open: what number the descriptor has can be told as long as it is there.
+    let script = "exec 3>> \"$0\"; read -r x";
     let writer = Staying::start(Command::new("sh").args(["-c", script, path]));
     let written = format!(
         "Informational SSH is writen by (user=root pid={} prog=sh -c {script} {path})",

@@ -42,6 +42,7 @@ pub struct Settings {
 
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
 static SETTINGS: Mutex<Option<Settings>> = Mutex::new(None);
+static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 static SYSLOG: OnceLock<Option<UnixDatagram>> = OnceLock::new();
 
 /// LOG_DAEMON of syslog(3), as the upper bits of a priority.
@@ -57,6 +58,12 @@ pub fn set_up(settings: Settings) {
 #[must_use]
 pub fn is_enabled(level: Level) -> bool {
     level as u8 <= LEVEL.load(Relaxed)
+}
+
+/// How many lines [`log_limited!`](crate::log_limited) left out since the start.
+#[must_use]
+pub fn left_out() -> u64 {
+    LEFT_OUT.load(Relaxed)
 }
 
 /// Writes one line; use [`log!`](macro@crate::log).
@@ -157,6 +164,7 @@ impl Limit {
         let is_first = !self.is_used.swap(true, Relaxed);
         if !is_first && now_ms.saturating_sub(self.last_ms.load(Relaxed)) < period {
             self.left_out.fetch_add(1, Relaxed);
+            LEFT_OUT.fetch_add(1, Relaxed);
             return None;
         }
         self.last_ms.store(now_ms, Relaxed);

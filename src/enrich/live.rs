@@ -212,6 +212,12 @@ impl LiveEnricher {
         }
     }
 
+    /// How many processes are in the table, the dead ones of the last seconds among them.
+    #[must_use]
+    pub fn process_count(&self) -> u64 {
+        u64::try_from(self.table.len()).unwrap_or(u64::MAX)
+    }
+
     /// How many processes were forgotten though they lived, for want of room in the table.
     #[must_use]
     pub const fn forgotten_processes(&self) -> u64 {

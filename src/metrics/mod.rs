@@ -1,123 +1,64 @@
-//! Counters: one static tree of atomics, no locks. Names and texts are data, so that the web
-//! server, the log and the documents list the same rows.
+//! What the agent counts about itself: one static table of atomics, no lock where events pass.
+//!
+//! Each metric is one row in [`rows`]: name, kind, labels, meaning. The web server, the snapshot,
+//! the page and the documents list the same rows. Who reads them is not known here.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
+pub mod measure;
+pub mod prometheus;
+mod rows;
 
-/// A number that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
+pub use measure::{Counter, Family, Gauge, Histogram, Kind, Reading};
+pub use rows::{METRICS, Metrics};
 
-impl Counter {
-    /// From zero.
+use measure::Measure;
+
+/// What is known of a metric beside its value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Row {
+    /// The part of the agent that counts.
+    pub group: &'static str,
+    /// What it counts.
+    pub name: &'static str,
+    /// What the value means over time.
+    pub kind: Kind,
+    /// What tells its series apart.
+    pub labels: &'static [&'static str],
+    /// Its meaning.
+    pub help: &'static str,
+}
+
+impl Row {
+    /// Its name for Prometheus: `eyas_sources_records_total`.
     #[must_use]
-    pub const fn new() -> Self {
-        Self(AtomicU64::new(0))
+    pub fn full_name(&self) -> String {
+        let ending = match self.kind {
+            Kind::Counter => "_total",
+            Kind::Gauge => "",
+            Kind::Histogram => "_seconds",
+        };
+        format!("eyas_{}_{}{ending}", self.group, self.name)
     }
+}
 
-    /// Counts one.
-    pub fn increment(&self) {
-        self.add(1);
-    }
-
-    /// Counts `count`.
-    pub fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// What was counted so far.
+impl Metrics {
+    /// The value of a counter or gauge without labels; `None` if there is no such row.
     #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    pub fn value(&self, group: &str, name: &str) -> Option<u64> {
+        let mut found = None;
+        self.each(&mut |row, _, reading| {
+            if let (true, Reading::Count(value)) = (row.group == group && row.name == name, reading)
+            {
+                found = Some(value);
+            }
+        });
+        found
     }
 }
 
-/// Declares groups of counters and the walk over all of them.
-macro_rules! counters {
-    ($( $(#[$group_doc:meta])* $group:ident: $ty:ident { $( $name:ident: $doc:literal, )* } )*) => {
-        $(
-            $(#[$group_doc])*
-            #[derive(Debug)]
-            pub struct $ty { $( #[doc = $doc] pub $name: Counter, )* }
-
-            impl $ty {
-                const fn new() -> Self {
-                    Self { $( $name: Counter::new(), )* }
-                }
-            }
-        )*
-
-        /// All counters of the agent.
-        #[derive(Debug)]
-        pub struct Metrics { $( $(#[$group_doc])* pub $group: $ty, )* }
-
-        impl Metrics {
-            const fn new() -> Self {
-                Self { $( $group: $ty::new(), )* }
-            }
-
-            /// Calls `row` with group, name, meaning and value of each counter, in table order.
-            pub fn each(&self, mut row: impl FnMut(&'static str, &'static str, &'static str, u64)) {
-                $( $( row(stringify!($group), stringify!($name), $doc, self.$group.$name.get()); )* )*
-            }
-        }
-    };
+fn visit<M: Measure>(row: Row, measure: &M, take: &mut dyn FnMut(Row, &[&str], Reading)) {
+    measure.read(&mut |labels, reading| take(row, labels, reading));
 }
 
-counters! {
-    /// The proc connector.
-    proc_connector: ProcConnectorMetrics {
-        records: "Process records handed on.",
-        losses: "Times at which records were lost.",
-        lost: "Records known to be lost, by gaps in the sequence numbers.",
-        malformed: "Messages that could not be decoded.",
-    }
-    /// The fanotify notification group.
-    fanotify: FanotifyMetrics {
-        records: "File records handed on.",
-        own: "Records of the agent's own accesses, dropped.",
-        losses: "Times at which records were lost.",
-        lost: "Records known to be lost; a queue overflow is of unknown size and counts one.",
-        malformed: "Reads with an event that could not be decoded.",
-        mounts_marked: "Mounts marked since the start.",
-        mounts_refused: "Mounts that could not be marked.",
-    }
-    /// Records to events, and the process table.
-    enrich: EnrichMetrics {
-        events: "Events made from records.",
-        gone: "Processes that were gone before /proc could be read.",
-        forgotten: "Live processes forgotten because the table was full.",
-        resyncs: "Times at which the table was built again from /proc.",
-    }
-    /// Rules.
-    engine: EngineMetrics {
-        evaluated: "Events judged by rules.",
-        matches: "Matches of rules.",
-    }
-    /// Output channels.
-    outputs: OutputsMetrics {
-        alerts: "Alerts handed to the channels.",
-        dropped: "Alerts dropped because a queue was full.",
-        failed: "Alerts that a channel could not write.",
-    }
-}
-
-/// The counters of this process.
-pub static METRICS: Metrics = Metrics::new();
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_counter_is_walked_once_with_its_value() {
-        let metrics = Metrics::new();
-        metrics.fanotify.own.add(3);
-        let mut rows = Vec::new();
-        metrics.each(|group, name, _, value| rows.push((group, name, value)));
-        assert!(rows.contains(&("fanotify", "own", 3)));
-        let all = rows.len();
-        rows.dedup_by_key(|row| (row.0, row.1));
-        assert_eq!(rows.len(), all);
-    }
+const fn kind_of<M: Measure>(_: &M) -> Kind {
+    M::KIND
 }

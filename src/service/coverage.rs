@@ -2,6 +2,7 @@
 
 use crate::engine::rule::Rule;
 use crate::event::EventType;
+use crate::metrics::METRICS;
 
 /// What one source tells of, by `evt.type`; `open` and its like come as `openat`, a new process
 /// as `clone`, changed ids as `setresuid` and `setresgid`, since the call isn't told.
@@ -36,4 +37,16 @@ pub fn blind<'a>(rules: &'a [Rule], there: &[&str]) -> Vec<&'a str> {
 /// The rules that are judged.
 pub fn enabled(rules: &[Rule]) -> impl Iterator<Item = &Rule> {
     rules.iter().filter(|rule| rule.enabled)
+}
+
+/// Shows as metrics how many rules can fire if events of `there` are told.
+pub fn show(rules: &[Rule], there: &[&str]) {
+    let enabled = enabled(rules).count();
+    let blind = blind(rules, there).len();
+    for (state, count) in
+        [("can_fire", enabled - blind), ("blind", blind), ("disabled", rules.len() - enabled)]
+    {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        METRICS.rules.coverage.with(&[state]).set(count);
+    }
 }

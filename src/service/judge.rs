@@ -13,7 +13,9 @@ use crate::format::Internal;
 use crate::format::InternalValue;
 use crate::log;
 use crate::log::Level;
+use crate::metrics::METRICS;
 use crate::outputs::Outputs;
+use crate::sys::clock;
 
 use super::drops;
 use super::drops::Reaction;
@@ -28,6 +30,7 @@ pub struct Judge {
     outputs: Outputs,
     statistics: Statistics,
     line: Vec<u8>,
+    is_live: bool,
 }
 
 impl Judge {
@@ -41,18 +44,36 @@ impl Judge {
             outputs,
             statistics: Statistics::default(),
             line: Vec::with_capacity(4096),
+            is_live: false,
         }
+    }
+
+    /// The events that come are of now: how long an alert takes is measured, and what the rules
+    /// count is shown.
+    #[must_use]
+    pub fn live(mut self) -> Self {
+        self.is_live = true;
+        self.statistics.show_rules(self.rules.rules());
+        self
+    }
+
+    /// The events from here on are told by the source of that name.
+    pub fn set_source(&mut self, name: &'static str) {
+        self.statistics.set_source(name);
     }
 
     /// Judges one event.
     pub fn judge(&mut self, event: &Event<'_>) {
-        let Self { rules, scratch, formatter, outputs, statistics, line } = self;
-        statistics.events += 1;
+        let Self { rules, scratch, formatter, outputs, statistics, line, is_live } = self;
+        statistics.count_event(event.ty);
         rules.evaluate(event, scratch, |rule| {
             statistics.count(rule);
             line.clear();
             formatter.format(rule, event, line);
             outputs.push(line);
+            if *is_live {
+                METRICS.outputs.latency.note_ns(clock::realtime_ns().saturating_sub(event.ts));
+            }
         });
     }
 
@@ -116,6 +137,9 @@ impl Judge {
     pub fn replace_rules(&mut self, rules: RuleSet) {
         self.rules = rules;
         self.scratch = Scratch::default();
+        if self.is_live {
+            self.statistics.show_rules(self.rules.rules());
+        }
     }
 
     /// Where alerts go.

@@ -22,6 +22,7 @@ use crate::enrich::LiveEnricher;
 use crate::log;
 use crate::log::Level;
 use crate::log_limited;
+use crate::metrics::METRICS;
 use crate::sources::Drained;
 use crate::sources::FileWatch;
 use crate::sources::Loss;
@@ -316,6 +317,7 @@ impl Live {
                 Ok(drained) => more |= note(drained, losses),
                 Err(error) => {
                     log!(Level::Critical, "{error}; {}", error.hint());
+                    METRICS.sources.up.with(&["fanotify"]).set(0);
                     sources.files = None;
                 }
             }
@@ -334,6 +336,7 @@ impl Live {
                 }
                 Err(error) => {
                     log!(Level::Critical, "{error}; {}", error.hint());
+                    METRICS.sources.up.with(&["proc_connector"]).set(0);
                     sources.processes = None;
                 }
             }
@@ -344,30 +347,37 @@ impl Live {
             }
             files.follow_namespaces();
         }
-        let mut sink = |event: &crate::event::Event<'_>| judge.judge(event);
         if !self.processes.is_empty() {
-            self.enricher.processes(&self.processes, &mut sink);
+            judge.set_source("proc_connector");
+            self.enricher.processes(&self.processes, &mut |event| judge.judge(event));
         }
         let enricher = &mut self.enricher;
-        self.files.each(|record| enricher.file(record, &mut sink));
+        judge.set_source("fanotify");
+        self.files.each(|record| enricher.file(record, &mut |event| judge.judge(event)));
         more
     }
 
     /// What is due by the clock; whether the agent has to end because events were lost.
     fn look_after(&mut self, judge: &mut Judge) -> bool {
         let now_ns = clock::realtime_ns();
+        judge.set_source("proc_connector");
         self.enricher.tick(now_ns, &mut |event| judge.judge(event));
         for loss in self.losses.drain(..) {
             let count =
                 loss.count.map_or_else(|| "an unknown number".to_owned(), |n| n.to_string());
             log_limited!(Level::Warning, "{}: {count} of events lost: {}", loss.source, loss.cause);
+            let counted = METRICS.sources.drops.with(&[loss.source, &loss.cause.to_string()]);
+            counted.add(loss.count.unwrap_or(1));
             self.drops.note(&loss);
         }
         if self.resync_due && now_ns.saturating_sub(self.resynced_at_ns) >= RESYNC_EVERY_NS {
             self.enricher.resync();
+            METRICS.enrich.resyncs.increment();
             self.resync_due = false;
             self.resynced_at_ns = now_ns;
         }
+        METRICS.enrich.processes.set(self.enricher.process_count());
+        METRICS.enrich.forgotten.reach(self.enricher.forgotten_processes());
         judge.outputs().check();
         let events = judge.statistics().events;
         self.drops.check(now_ns, events).is_some_and(|reaction| judge.react(&reaction, now_ns))

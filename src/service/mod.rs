@@ -34,6 +34,7 @@ use crate::event::World;
 use crate::format::Formatter;
 use crate::log;
 use crate::log::Level;
+use crate::metrics::METRICS;
 use crate::outputs;
 use crate::outputs::Outputs;
 use crate::outputs::WhenFull;
@@ -168,7 +169,7 @@ fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
     );
 
     let formatter = Formatter { is_bare: setup.is_bare, ..formatter(config) };
-    let mut judge = Judge::new(setup.rules, formatter, outputs);
+    let mut judge = Judge::new(setup.rules, formatter, outputs).live();
     let drops = Drops::new(config.drops.clone(), clock::realtime_ns());
     let mut live = Live::new(sources, enricher, signals, drops);
     let mut on_request = |request, judge: &mut Judge, enricher: &mut LiveEnricher| {
@@ -339,10 +340,12 @@ fn reload_rules(reload: &mut Reload<'_>, judge: &mut Judge, enricher: &mut LiveE
         Ok(rules) => {
             enricher.set_needs(needs(&rules));
             judge.replace_rules(rules);
+            METRICS.rules.reloads.with(&["ok"]).increment();
             log!(Level::Info, "the rules were loaded again");
         }
         Err(error) => {
             log!(Level::Error, "the rules stay as they are: {error}");
+            METRICS.rules.reloads.with(&["refused"]).increment();
             judge.tell_failed_reload(&error, clock::realtime_ns());
         }
     }

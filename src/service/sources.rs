@@ -3,6 +3,7 @@
 use crate::engine::rule::Rule;
 use crate::log;
 use crate::log::Level;
+use crate::metrics::METRICS;
 use crate::sources::FileWatch;
 use crate::sources::ProcConnector;
 use crate::sources::Wanted;
@@ -67,6 +68,7 @@ pub(super) fn open(rules: &[Rule], strict: bool) -> Result<Sources, Error> {
             None
         }
     };
+    show(rules, &there, processes.is_some(), wants_files.then_some(files.is_some()));
     report(rules, &refused, &there, strict)?;
     if let Some(files) = &files {
         for rung in files.rungs() {
@@ -75,6 +77,17 @@ pub(super) fn open(rules: &[Rule], strict: bool) -> Result<Sources, Error> {
         }
     }
     Ok(Sources { processes, files })
+}
+
+/// Shows as metrics which sources there are and how many rules can fire. `files`: nothing if no
+/// rule needs them.
+fn show(rules: &[Rule], there: &[&str], processes: bool, files: Option<bool>) {
+    let up = &METRICS.sources.up;
+    up.with(&["proc_connector"]).set(u64::from(processes));
+    if let Some(files) = files {
+        up.with(&["fanotify"]).set(u64::from(files));
+    }
+    coverage::show(rules, there);
 }
 
 /// Says what is refused, and what that means for the rules.

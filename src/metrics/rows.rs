@@ -1,0 +1,134 @@
+//! The table of metrics. A new one is a row here, and a line where it is counted.
+
+use super::measure::{Counter, Family, Gauge, Histogram};
+use super::{Reading, Row, kind_of, visit};
+
+/// Declares groups of metrics and the walk over all of them.
+macro_rules! metrics {
+    ($(
+        $(#[$group_doc:meta])*
+        $group:ident: $ty:ident {
+            $( $name:ident: $measure:ty $([ $($label:literal),+ ])? = $doc:literal, )*
+        }
+    )*) => {
+        $(
+            $(#[$group_doc])*
+            #[derive(Debug)]
+            pub struct $ty { $( #[doc = $doc] pub $name: $measure, )* }
+
+            impl $ty {
+                const fn new() -> Self {
+                    Self { $( $name: <$measure>::new(), )* }
+                }
+            }
+        )*
+
+        /// All metrics of the agent.
+        #[derive(Debug)]
+        pub struct Metrics { $( $(#[$group_doc])* pub $group: $ty, )* }
+
+        impl Metrics {
+            pub(super) const fn new() -> Self {
+                Self { $( $group: $ty::new(), )* }
+            }
+
+            /// Calls `take` with each series of each row, in the table's order: the row, the
+            /// values of its labels, and what it stands at.
+            pub fn each(&self, take: &mut dyn FnMut(Row, &[&str], Reading)) {
+                $( $( visit(
+                    Row {
+                        group: stringify!($group),
+                        name: stringify!($name),
+                        kind: kind_of(&self.$group.$name),
+                        labels: &[$( $($label),+ )?],
+                        help: $doc,
+                    },
+                    &self.$group.$name,
+                    take,
+                ); )* )*
+            }
+        }
+    };
+}
+
+metrics! {
+    /// The proc connector.
+    proc_connector: ProcConnectorMetrics {
+        records: Counter = "Process records handed on.",
+        losses: Counter = "Times at which records were lost.",
+        lost: Counter = "Records known to be lost, by gaps in the sequence numbers.",
+        malformed: Counter = "Messages that could not be decoded.",
+    }
+    /// The fanotify notification group.
+    fanotify: FanotifyMetrics {
+        records: Counter = "File records handed on.",
+        own: Counter = "Records of the agent's own accesses, dropped.",
+        losses: Counter = "Times at which records were lost.",
+        lost: Counter = "Records known to be lost; a queue overflow is of unknown size and counts one.",
+        malformed: Counter = "Reads with an event that could not be decoded.",
+        mounts_marked: Counter = "Mounts marked since the start.",
+        mounts_refused: Counter = "Mounts that could not be marked.",
+    }
+    /// All sources together.
+    sources: SourcesMetrics {
+        up: Family<Gauge> ["source"] = "Whether a kernel interface that the rules need is being read: 1, or 0 if it is refused or broke.",
+        drops: Family<Counter> ["source", "cause"] = "Events lost before they could be judged; a loss of unknown size counts one.",
+    }
+    /// The process table.
+    enrich: EnrichMetrics {
+        processes: Gauge = "Threads in the process table.",
+        forgotten: Counter = "Living processes forgotten because the table was full.",
+        resyncs: Counter = "Times at which the process table was built again from /proc.",
+    }
+    /// Rules.
+    rules: RulesMetrics {
+        events: Family<Counter> ["source", "type"] = "Events judged by the rules.",
+        alerts: Family<Counter> ["rule", "priority"] = "Alerts of each rule.",
+        coverage: Family<Gauge> ["state"] = "Loaded rules by whether they can fire on this host: can_fire, blind (no source tells of their events), disabled.",
+        reloads: Family<Counter> ["result"] = "Reloads of configuration and rules: ok, or refused (the old ones stay).",
+    }
+    /// Output channels.
+    outputs: OutputsMetrics {
+        alerts: Counter = "Alerts handed to the channels.",
+        dropped: Counter = "Alerts dropped because a queue was full.",
+        failed: Counter = "Alerts that a channel could not write.",
+        latency: Histogram = "From the event's time to the alert's being queued.",
+    }
+}
+
+/// The metrics of this process.
+pub static METRICS: Metrics = Metrics::new();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Kind;
+
+    #[test]
+    fn each_row_is_walked_once_with_its_value() {
+        let metrics = Metrics::new();
+        metrics.fanotify.own.add(3);
+        metrics.rules.alerts.with(&["R", "Notice"]).increment();
+        let mut rows = Vec::new();
+        metrics.each(&mut |row, values, reading| {
+            assert_eq!(row.labels.len(), values.len());
+            rows.push((row.full_name(), values.join(","), reading));
+        });
+        let find = |name: &str| rows.iter().filter(|row| row.0 == name).collect::<Vec<_>>();
+        assert_eq!(find("eyas_fanotify_own_total")[0].2, Reading::Count(3));
+        assert_eq!(find("eyas_rules_alerts_total")[0].1, "R,Notice");
+        assert_eq!(find("eyas_outputs_latency_seconds").len(), 1);
+        assert_eq!(metrics.value("fanotify", "own"), Some(3));
+    }
+
+    #[test]
+    fn names_are_such_as_prometheus_takes() {
+        let metrics = Metrics::new();
+        metrics.each(&mut |row, _, _| {
+            let name = row.full_name();
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+            assert!(row.help.ends_with('.'), "{name}");
+            assert_eq!(row.kind == Kind::Histogram, name.ends_with("_seconds"));
+        });
+    }
+}

@@ -20,6 +20,7 @@ use eyas::sys::process::Capability;
 use eyas::sys::seccomp;
 use eyas::sys::seccomp::Step;
 use support::Need;
+use support::copy_program;
 use support::have;
 
 /// How long anything may take before a test fails.
@@ -329,7 +330,7 @@ fn without_root_it_says_what_it_needs() {
     let files = Files::new();
     fs::set_permissions(files.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let program = format!("{}/eyas", files.path());
-    fs::copy(env!("CARGO_BIN_EXE_eyas"), &program).unwrap();
+    copy_program(env!("CARGO_BIN_EXE_eyas"), &program);
     let mut command = Command::new(program);
     command.args(["-r", &files.rule("evt.type in (execve, openat)")]).uid(65_534).gid(65_534);
     let run = finish(command);

@@ -237,7 +237,7 @@ fn each_of_many_programs_alerts_once() {
     // Programs of the system that end at once: nothing may depend on their staying.
     for number in 0..COUNT {
         let program = sandbox.dir.join("bin").join(format!("program-{number}"));
-        std::fs::copy("/bin/true", &program).unwrap();
+        support::copy_program("/bin/true", &program);
         let mut child = Command::new(program).spawn().unwrap();
         pids.push(child.id());
         child.wait().unwrap();

@@ -19,7 +19,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use support::{Need, have};
+use support::{Need, copy_program, have};
 
 /// The test whose process is the tracee, too.
 const TEST: &str = "a_traced_program_is_told_of_call_by_call";
@@ -120,8 +120,8 @@ fn trace(dir: &Path, wrap: &[&str]) -> Output {
     fs::write(&rules, RULES).unwrap();
     // Where any user may run them.
     let (own, eyas) = (dir.join("tracee"), dir.join("eyas"));
-    fs::copy(std::env::current_exe().unwrap(), &own).unwrap();
-    fs::copy(env!("CARGO_BIN_EXE_eyas"), &eyas).unwrap();
+    copy_program(std::env::current_exe().unwrap(), &own);
+    copy_program(env!("CARGO_BIN_EXE_eyas"), &eyas);
     let mut words: Vec<&OsStr> = wrap.iter().map(OsStr::new).collect();
     words.push(eyas.as_os_str());
     words.extend(["trace", "-o", "log_level=error", "-r"].map(OsStr::new));

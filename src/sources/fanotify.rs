@@ -209,6 +209,12 @@ impl FileWatch {
         self.namespaces.len()
     }
 
+    /// Whether the mount namespace of that inode (of `/proc/PID/ns/mnt`) is watched beside ours.
+    #[must_use]
+    pub fn is_watching_namespace(&self, inode: u64) -> bool {
+        self.namespaces.knows(inode)
+    }
+
     /// Hands on one event, unless it is our own; `true` if its file could not be told.
     fn tell(&mut self, event: FileEvent, now_ns: u64, sink: &mut dyn FnMut(Record<'_>)) -> bool {
         let Some(fd) = fanotify::EventFd::adopt(event.fd) else {

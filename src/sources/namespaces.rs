@@ -112,6 +112,11 @@ impl Namespaces {
         self.known.len()
     }
 
+    /// Whether that one is known.
+    pub(super) fn knows(&self, id: u64) -> bool {
+        self.known.contains_key(&id)
+    }
+
     /// The mount of that id.
     pub(super) fn mount(&self, id: u64) -> Option<&Mount> {
         self.known.get(self.by_mount.get(&id)?)?.table.get(&id)

@@ -68,9 +68,9 @@ impl Sandbox {
             .output()
             .expect("a C compiler is needed");
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        fs::copy("/bin/bash", sandbox.dir.join("bash")).unwrap();
+        super::copy_program("/bin/bash", sandbox.dir.join("bash"));
         if Path::new("/bin/bash-static").exists() {
-            fs::copy("/bin/bash-static", sandbox.dir.join("bash-static")).unwrap();
+            super::copy_program("/bin/bash-static", sandbox.dir.join("bash-static"));
         }
         sandbox
     }

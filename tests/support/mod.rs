@@ -8,6 +8,8 @@ pub mod host;
 pub mod made;
 
 use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
 
 use eyas::sources::ProcConnector;
 use eyas::sources::proc_connector;
@@ -49,6 +51,14 @@ impl Need {
             Self::Docker => is_root && docker::is_installed(),
         }
     }
+}
+
+/// Copies a program, by a process of its own: written by us, it could not be run while another
+/// test's child, between its fork and its exec, still has the file open for writing (`ETXTBSY`).
+pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    let (from, to) = (from.as_ref(), to.as_ref());
+    let copied = Command::new("cp").arg(from).arg(to).status().unwrap();
+    assert!(copied.success(), "cp {} {}", from.display(), to.display());
 }
 
 /// Whether the machine has all of `needs`. If not, the test is to return at once: it is told on

@@ -6,6 +6,7 @@ pub mod cases;
 pub mod docker;
 pub mod host;
 pub mod made;
+pub mod must_fire;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -80,7 +80,8 @@ enum Source {
     /// PR_SET_NAME's text.
     NameOption(usize),
     SocketType(usize),
-    SocketFlags(usize),
+    /// Of what a call makes: O_CLOEXEC and O_NONBLOCK, no access mode.
+    CreateFlags(usize),
     /// Which of the two descriptors that the array at the argument holds.
     FdPair(usize, usize),
     Address {
@@ -279,7 +280,7 @@ fn parameter<'a>(
             }
         }
         Source::SocketType(index) => Param::UInt(low(index) & 0xf),
-        Source::SocketFlags(index) => Param::UInt(open_flags(low(index)) & !0b11),
+        Source::CreateFlags(index) => Param::UInt(open_flags(low(index)) & !0b11),
         Source::FdPair(index, which) => fd_pair(inspect, argument(index), which),
         Source::Address { pointer, len } => {
             address(inspect, argument(pointer), low(len), arena).unwrap_or(Param::Unknown)

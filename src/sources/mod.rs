@@ -13,6 +13,7 @@ use crate::decode::Record;
 use crate::sys;
 
 pub mod fanotify;
+pub mod guardian;
 mod mounts;
 mod namespaces;
 pub mod proc_connector;
@@ -22,6 +23,7 @@ mod sequence;
 
 pub use fanotify::FileWatch;
 pub use fanotify::Wanted;
+pub use guardian::Guardian;
 pub use proc_connector::ProcConnector;
 
 /// The least time between two looks in vain at the mounts of one namespace that events cause.
@@ -80,6 +82,10 @@ pub enum LossCause {
     Silence,
     /// The file of an event could not be opened (no free descriptors, mostly).
     Unopened,
+    /// The agent stood still, and its guardian answered in its place.
+    StoodStill,
+    /// An agent before this one died.
+    Died,
 }
 
 impl fmt::Display for LossCause {
@@ -90,6 +96,8 @@ impl fmt::Display for LossCause {
             Self::Silence => "the kernel had stopped telling",
             Self::QueueOverflow => "kernel event queue full",
             Self::Unopened => "files of events could not be opened",
+            Self::StoodStill => "the agent stood still",
+            Self::Died => "an agent before this one was killed or crashed",
         })
     }
 }

@@ -1,12 +1,16 @@
 //! Numbers and record sizes of the kernel's interfaces, each with its header and first version.
 //! They keep the kernel's names, so that a search finds both sides.
 
+pub use fanotify::low_level::FAN_ALLOW;
+pub use fanotify::low_level::FAN_CLASS_CONTENT;
 pub use fanotify::low_level::FAN_CLASS_NOTIF;
 pub use fanotify::low_level::FAN_CLOEXEC;
 pub use fanotify::low_level::FAN_CLOSE_NOWRITE;
 pub use fanotify::low_level::FAN_CLOSE_WRITE;
+pub use fanotify::low_level::FAN_EVENT_ON_CHILD;
 pub use fanotify::low_level::FAN_MARK_ADD;
 pub use fanotify::low_level::FAN_MARK_FILESYSTEM;
+pub use fanotify::low_level::FAN_MARK_IGNORED_MASK;
 pub use fanotify::low_level::FAN_MARK_MOUNT;
 pub use fanotify::low_level::FAN_MARK_REMOVE;
 pub use fanotify::low_level::FAN_NOFD;
@@ -14,8 +18,11 @@ pub use fanotify::low_level::FAN_NONBLOCK;
 pub use fanotify::low_level::FAN_ONDIR;
 pub use fanotify::low_level::FAN_OPEN;
 pub use fanotify::low_level::FAN_OPEN_EXEC;
+pub use fanotify::low_level::FAN_OPEN_EXEC_PERM;
+pub use fanotify::low_level::FAN_OPEN_PERM;
 pub use fanotify::low_level::FAN_Q_OVERFLOW;
 pub use fanotify::low_level::FAN_REPORT_FID;
+pub use fanotify::low_level::FAN_REPORT_TID;
 pub use fanotify::low_level::FAN_UNLIMITED_MARKS;
 pub use fanotify::low_level::FANOTIFY_METADATA_VERSION;
 

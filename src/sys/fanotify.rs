@@ -54,6 +54,25 @@ pub fn read(group: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
+/// Answers the permission event of descriptor `number` with `FAN_ALLOW`: the only answer there is
+/// here. Answers go by number alone, whoever has read the event.
+///
+/// # Errors
+///
+/// `ENOENT` if no event of that number waits for an answer.
+pub fn allow(group: impl AsFd, number: i32) -> io::Result<()> {
+    let mut answer = [0; 8];
+    let (fd, response) = answer.split_at_mut(4);
+    fd.copy_from_slice(&number.to_ne_bytes());
+    response.copy_from_slice(&super::abi::FAN_ALLOW.to_ne_bytes());
+    loop {
+        match nix::unistd::write(group.as_fd(), &answer) {
+            Err(nix::errno::Errno::EINTR) => {}
+            result => return result.map(drop).map_err(Into::into),
+        }
+    }
+}
+
 /// Descriptors of the events that one read returned, each closed when dropped.
 #[derive(Debug)]
 pub struct EventFd(OwnedFd);

@@ -12,6 +12,8 @@
 use std::io;
 
 pub mod abi;
+pub mod channel;
+pub mod child;
 pub mod clock;
 pub mod fanotify;
 pub mod fs;
@@ -20,6 +22,7 @@ pub mod poll;
 pub mod process;
 pub mod ptrace;
 pub mod seccomp;
+pub mod shared;
 
 /// What a call returned, or `errno` if it is negative.
 fn check(returned: libc::c_int) -> io::Result<libc::c_int> {

@@ -276,7 +276,7 @@ mod tests {
     fn the_embedded_configuration_is_valid() {
         let tree = parse(EMBEDDED_NAME, EMBEDDED, &nothing).unwrap();
         let config = Config::read(&tree, EMBEDDED_NAME).unwrap();
-        assert!(config.stdout_output && config.embedded_rules);
+        assert!(config.outputs.stdout && config.embedded_rules);
         assert_eq!(super::super::keys::schema_status("x", &tree), "schema validation: ok");
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod keys;
 pub mod load;
+pub mod outputs;
 pub mod overrides;
 mod read;
 mod refuse;
@@ -13,6 +14,7 @@ pub mod value;
 use std::path::PathBuf;
 
 pub use load::{Loaded, load};
+pub use outputs::Outputs;
 pub use overrides::OverrideError;
 
 /// The configuration can't be used; Falco's text.
@@ -145,8 +147,8 @@ pub struct Config {
     pub static_fields: Vec<(String, String)>,
     /// Alerts are not flushed one by one.
     pub buffered_outputs: bool,
-    /// Alerts go to stdout.
-    pub stdout_output: bool,
+    /// Where alerts go.
+    pub outputs: Outputs,
     /// Most alerts that wait; 0: as many as there is room for by our own bound.
     pub queue_capacity: usize,
     /// `eyas.queue_capacity`: our own bound.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::refuse::{refuse_bad_metrics, refuse_bad_values};
 use super::value::Value;
-use super::{AppendOutput, Config, DropAction, Drops, Engine, Error, JsonProperties, Selection};
+use super::{AppendOutput, Config, DropAction, Drops, Engine, Error, JsonProperties};
+use super::{Outputs, Selection};
 
 /// Names of priorities, most severe first.
 const PRIORITIES: [&str; 8] =
@@ -22,6 +23,11 @@ pub(super) struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
+    /// Of a tree; `file` is named in errors.
+    pub(super) const fn new(tree: &'a Value, file: &'a str) -> Self {
+        Self { tree, file }
+    }
+
     /// The value under a dotted key, nothing if it isn't there.
     ///
     /// # Errors
@@ -69,7 +75,7 @@ impl Config {
     ///
     /// With Falco's text for the values with which it doesn't start.
     pub fn read(tree: &Value, file: &str) -> Result<Self, Error> {
-        let keys = Keys { tree, file };
+        let keys = Keys::new(tree, file);
         let mut notes = Vec::new();
         refuse_bad_values(&keys)?;
         refuse_bad_metrics(&keys)?;
@@ -93,7 +99,7 @@ impl Config {
             append_output: append_output(&keys, &mut notes)?,
             static_fields: static_fields(&keys)?,
             buffered_outputs: keys.truth("buffered_outputs", false)?,
-            stdout_output: keys.truth("stdout_output.enabled", false)?,
+            outputs: Outputs::read(&keys)?,
             queue_capacity: keys.number("outputs_queue.capacity", 0)?,
             own_queue_capacity: keys.number("eyas.queue_capacity", 16_384)?,
             output_timeout_ms: keys.number("output_timeout", 2000)?,
@@ -278,10 +284,9 @@ fn drops(keys: &Keys<'_>) -> Result<Drops, Error> {
 /// Notes for the features that are switched on in a file and don't exist here.
 fn note_what_has_no_effect(keys: &Keys<'_>, notes: &mut Vec<String>) -> Result<(), Error> {
     for (key, what) in [
-        ("file_output.enabled", "alerts are written to stdout only"),
-        ("program_output.enabled", "alerts are written to stdout only"),
-        ("http_output.enabled", "alerts are written to stdout only"),
-        ("syslog_output.enabled", "alerts are written to stdout only"),
+        ("program_output.enabled", "no program gets alerts"),
+        ("http_output.enabled", "no alerts are sent by HTTP"),
+        ("syslog_output.enabled", "no alerts go to syslog"),
         ("metrics.enabled", "metrics are not exported"),
         ("webserver.enabled", "there is no web server"),
         ("capture.enabled", "no captures are written"),

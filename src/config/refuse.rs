@@ -75,7 +75,7 @@ pub(super) fn refuse_bad_metrics(keys: &Keys<'_>) -> Result<(), Error> {
 }
 
 /// A duration as Prometheus writes it, `1h30m`: units in falling order, each at most once.
-fn milliseconds(text: &str) -> Option<u64> {
+pub(super) fn milliseconds(text: &str) -> Option<u64> {
     const UNITS: [(&str, u64); 7] = [
         ("y", 31_536_000_000),
         ("w", 604_800_000),

@@ -1,17 +1,21 @@
-//! Where alerts go: a bounded queue with a thread behind it, so that a slow reader never holds
-//! detection up.
+//! Where alerts go: a bounded queue and a thread for each channel, so that a slow reader never holds
+//! up detection, or the other channels.
 //!
 //! Live, a full queue drops the newest alert, counts it and says so once; a capture file has time
 //! and waits instead. What an alert looks like is not known here.
 
+pub mod file;
+mod lines;
+mod queue;
 pub mod stdout;
+mod worker;
 
+use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel,
-};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,16 +24,16 @@ use crate::log::Level;
 use crate::log_limited;
 use crate::metrics::METRICS;
 
-/// Most bytes that wait in the queue.
-const MAX_QUEUED_BYTES: usize = 32 << 20;
-
-/// Most bytes that are handed to a channel at once.
-const MAX_BATCH_BYTES: usize = 64 << 10;
+use queue::Queue;
+use worker::{State, Worker};
 
 /// How often it is looked, at the end, whether anything moves.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// What happens to an alert for which the queue has no room.
+/// How long the end waits for a channel if `output_timeout` is switched off.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What happens to an alert for which a queue has no room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum WhenFull {
     /// It is dropped and counted.
@@ -38,10 +42,10 @@ pub enum WhenFull {
     Wait,
 }
 
-/// How the queue is made.
+/// How queues are made.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Most alerts that wait.
+    /// Most alerts that wait for one channel.
     pub capacity: usize,
     /// What happens to more.
     pub when_full: WhenFull,
@@ -51,142 +55,253 @@ pub struct Settings {
     pub timeout: Duration,
 }
 
-/// An alert, as it is written: one line with its end.
-type Line = Box<[u8]>;
+/// An alert, as it is written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Alert {
+    /// One line, without its end.
+    pub text: Box<[u8]>,
+    /// Of its rule, as syslog counts: 0 emergency … 7 debug.
+    pub priority: u8,
+}
 
-/// What the thread tells the rest.
-#[derive(Debug, Default)]
-struct State {
-    /// Bytes in the queue.
-    queued_bytes: AtomicUsize,
-    /// Milliseconds since the start at which the present write began, plus one; zero: none.
-    busy_since_ms: AtomicU64,
-    /// Whoever read the alerts is gone.
-    is_broken: AtomicBool,
-    /// The queue was full before.
-    was_full: AtomicBool,
-    /// What is left is thrown away.
-    is_discarding: AtomicBool,
+/// Why alerts were not written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// It may work later.
+    Again(String),
+    /// The first alert that wasn't written never will be.
+    Unfit(String),
+    /// Nothing will ever be written again.
+    Gone(String),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Again(reason) | Self::Unfit(reason) | Self::Gone(reason)) = self;
+        f.write_str(reason)
+    }
+}
+
+/// One way out. All calls come from the channel's own thread and may block.
+pub trait Channel: Send {
+    /// Writes alerts, in order.
+    ///
+    /// # Errors
+    ///
+    /// With the number of alerts that were written before the fault; the others come again, except
+    /// if the fault says otherwise.
+    fn write(&mut self, alerts: &[Arc<Alert>]) -> Result<(), (usize, Fault)>;
+
+    /// Opens everything again, on SIGUSR1.
+    fn reopen(&mut self) {}
+
+    /// Called about once a second if there is nothing to write.
+    fn idle(&mut self) {}
+
+    /// Called at the end, after the last write.
+    ///
+    /// # Errors
+    ///
+    /// With what is lost by it.
+    fn finish(&mut self) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// A channel and what the log calls it.
+pub type Named = (&'static str, Box<dyn Channel>);
+
+/// What came of the outputs in the end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Finished {
+    /// Every channel took what it was given.
+    pub is_complete: bool,
+    /// Nobody reads the standard stream to which alerts were written.
+    pub is_stream_blocked: bool,
 }
 
 /// The output channels.
 #[derive(Debug)]
 pub struct Outputs {
-    queue: Option<SyncSender<Line>>,
-    worker: Option<JoinHandle<()>>,
-    /// Closed by the thread's end.
-    ended: Receiver<()>,
-    state: Arc<State>,
+    outlets: Vec<Outlet>,
     settings: Settings,
     start: Instant,
 }
 
+/// One channel, seen from outside its thread.
+#[derive(Debug)]
+struct Outlet {
+    name: &'static str,
+    queue: Arc<Queue>,
+    state: Arc<State>,
+    thread: JoinHandle<()>,
+    /// Closed by the thread's end.
+    ended: Receiver<()>,
+}
+
 impl Outputs {
-    /// Starts the thread that writes to stdout. `on_broken` is called there when nobody reads
-    /// any more.
+    /// Starts a thread for each channel. `on_broken` is called there when nobody reads any more.
     ///
     /// # Errors
     ///
     /// If no thread can be made.
     pub fn start(
         settings: Settings,
-        writer: impl io::Write + Send + 'static,
-        on_broken: impl FnOnce() + Send + 'static,
+        channels: Vec<Named>,
+        on_broken: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        let (queue, lines) = sync_channel(settings.capacity.max(1));
-        let state = Arc::new(State::default());
-        let start = Instant::now();
-        let (alive, ended) = channel();
-        let worker = Worker {
-            lines,
-            _alive: alive,
-            state: Arc::clone(&state),
-            channel: writer,
-            buffered: settings.buffered,
-            start,
-            batch: Vec::with_capacity(MAX_BATCH_BYTES),
-        };
-        let worker = std::thread::Builder::new()
-            .name("output".to_owned())
-            .stack_size(256 << 10)
-            .spawn(move || worker.run(on_broken))?;
-        Ok(Self { queue: Some(queue), worker: Some(worker), ended, state, settings, start })
+        let on_broken = Arc::new(on_broken);
+        let mut outputs =
+            Self { outlets: Vec::with_capacity(channels.len()), settings, start: Instant::now() };
+        for (name, to) in channels {
+            let queue = Arc::new(Queue::new(settings.capacity));
+            let state = Arc::new(State::default());
+            let (alive, ended) = channel();
+            let worker = Worker {
+                name,
+                channel: to,
+                queue: Arc::clone(&queue),
+                state: Arc::clone(&state),
+                settings,
+                start: outputs.start,
+                batch: VecDeque::new(),
+                failing: None,
+                _alive: alive,
+            };
+            let on_broken = Arc::clone(&on_broken);
+            let thread = std::thread::Builder::new()
+                .name(format!("output-{name}"))
+                .stack_size(512 << 10)
+                .spawn(move || worker.run(&*on_broken))?;
+            outputs.outlets.push(Outlet { name, queue, state, thread, ended });
+        }
+        Ok(outputs)
     }
 
-    /// Hands an alert over; its end of line is added.
-    pub fn push(&self, alert: &[u8]) {
-        let mut line = Vec::with_capacity(alert.len() + 1);
-        line.extend_from_slice(alert);
-        line.push(b'\n');
-        self.push_line(line.into_boxed_slice());
-    }
-
-    fn push_line(&self, line: Line) {
-        let Some(queue) = &self.queue else { return };
+    /// Hands an alert over, without an end of line. `priority` as in [`Alert`].
+    pub fn push(&self, text: &[u8], priority: u8) {
         METRICS.outputs.alerts.increment();
-        let len = line.len();
-        let queued = self.state.queued_bytes.fetch_add(len, Relaxed);
-        let is_taken = match self.settings.when_full {
-            WhenFull::Wait => queue.send(line).is_ok(),
-            WhenFull::Drop if queued + len > MAX_QUEUED_BYTES => false,
-            WhenFull::Drop => match queue.try_send(line) {
-                Ok(()) => true,
-                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => false,
-            },
-        };
-        if !is_taken {
-            self.state.queued_bytes.fetch_sub(len, Relaxed);
-            METRICS.outputs.dropped.increment();
-            if !self.is_broken() && !self.state.was_full.swap(true, Relaxed) {
-                log!(Level::Error, "Outputs queue out of memory. Drop event and continue on ...");
+        let alert = Arc::new(Alert { text: text.into(), priority });
+        for outlet in &self.outlets {
+            if !outlet.queue.push(&alert, self.settings.when_full) {
+                outlet.note_drop();
             }
         }
     }
 
-    /// Whether nobody reads the alerts any more.
+    /// Whether nobody takes alerts any more, on any channel.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.state.is_broken.load(Relaxed)
+        self.outlets.iter().all(Outlet::is_broken)
+    }
+
+    /// Has every channel open what it writes to again.
+    pub fn reopen(&self) {
+        for outlet in &self.outlets {
+            outlet.queue.reopen();
+        }
+    }
+
+    /// Alerts that wait, of all channels.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.outlets.iter().map(|outlet| outlet.queue.len()).sum()
     }
 
     /// Tells the log if a channel has been taking nothing for too long.
     pub fn check(&self) {
-        if self.is_stuck() {
-            log_limited!(
-                Level::Critical,
-                "\"stdout\" output timeout, all output channels are blocked"
+        for outlet in &self.outlets {
+            if outlet.is_stuck(self.settings.timeout, self.start) {
+                let others = if self.outlets.len() == 1 {
+                    "all output channels are blocked"
+                } else {
+                    "the other output channels go on"
+                };
+                log_limited!(Level::Critical, "\"{}\" output timeout, {others}", outlet.name);
+            }
+        }
+    }
+
+    /// Writes what waits and ends the threads; gives up after the time-out where nothing moves.
+    #[must_use]
+    pub fn finish(self) -> Finished {
+        for outlet in &self.outlets {
+            outlet.queue.end();
+        }
+        let timeout = self.settings.timeout;
+        let timeout = if timeout.is_zero() { END_PATIENCE } else { timeout };
+        let mut finished = Finished { is_complete: true, is_stream_blocked: false };
+        for outlet in self.outlets {
+            let name = outlet.name;
+            let is_complete = outlet.finish(timeout, self.start);
+            finished.is_complete &= is_complete;
+            finished.is_stream_blocked |= matches!(name, "stdout" | "stderr") && !is_complete;
+        }
+        finished
+    }
+}
+
+impl Outlet {
+    fn is_broken(&self) -> bool {
+        self.state.is_broken.load(Relaxed)
+    }
+
+    fn note_drop(&self) {
+        METRICS.outputs.dropped.increment();
+        self.state.dropped.fetch_add(1, Relaxed);
+        if !self.is_broken() && !self.state.was_full.swap(true, Relaxed) {
+            log!(
+                Level::Error,
+                "{}: Outputs queue out of memory. Drop event and continue on ...",
+                self.name
             );
         }
     }
 
-    fn is_stuck(&self) -> bool {
+    fn is_stuck(&self, timeout: Duration, start: Instant) -> bool {
         let since = self.state.busy_since_ms.load(Relaxed);
-        let timeout = self.settings.timeout;
-        since != 0
-            && timeout != Duration::ZERO
-            && milliseconds(self.start.elapsed()).saturating_sub(since - 1) > milliseconds(timeout)
+        let now = milliseconds(start.elapsed());
+        since != 0 && !timeout.is_zero() && now.saturating_sub(since - 1) > milliseconds(timeout)
     }
 
-    /// Writes what waits and ends the thread; gives up after the time-out if nothing moves.
-    /// Whether everything was written.
-    pub fn finish(mut self) -> bool {
-        drop(self.queue.take());
-        let dropped = METRICS.outputs.dropped.get();
-        if dropped > 0 {
-            log!(Level::Warning, "{dropped} alerts were dropped since the queue was full");
-        }
-        let Some(worker) = self.worker.take() else { return true };
+    /// Waits for the thread's end; whether everything was written.
+    fn finish(self, timeout: Duration, start: Instant) -> bool {
+        let mut discards_since = None;
         while self.ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-            if self.is_stuck() {
+            if self.is_stuck(timeout, start) && discards_since.is_none() {
                 log!(
                     Level::Notice,
                     "output channels still blocked, discarding all remaining notifications"
                 );
-                self.state.is_discarding.store(true, Relaxed);
+                let left = u64::try_from(self.queue.discard()).unwrap_or(u64::MAX);
+                METRICS.outputs.failed.add(left);
+                self.state.failed.fetch_add(left, Relaxed);
+                discards_since = Some(Instant::now());
+            }
+            // A thread that stands in a system call can't be ended; it goes with the process.
+            if discards_since.is_some_and(|since| since.elapsed() > Duration::from_millis(200)) {
+                self.tell_losses();
                 return false;
             }
         }
-        worker.join().is_ok() && !self.is_broken()
+        self.tell_losses();
+        let is_broken = self.is_broken();
+        let has_failed = self.state.failed.load(Relaxed) > 0;
+        self.thread.join().is_ok() && !is_broken && !has_failed
+    }
+
+    fn tell_losses(&self) {
+        let (dropped, failed) = (self.state.dropped.load(Relaxed), self.state.failed.load(Relaxed));
+        if dropped > 0 {
+            log!(
+                Level::Warning,
+                "{}: {dropped} alerts were dropped since the queue was full",
+                self.name
+            );
+        }
+        if failed > 0 {
+            log!(Level::Warning, "{}: {failed} alerts could not be written", self.name);
+        }
     }
 }
 
@@ -194,74 +309,11 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The thread behind the queue.
-struct Worker<W> {
-    lines: Receiver<Line>,
-    _alive: Sender<()>,
-    state: Arc<State>,
-    channel: W,
-    buffered: bool,
-    start: Instant,
-    batch: Vec<u8>,
-}
-
-impl<W: io::Write> Worker<W> {
-    fn run(mut self, on_broken: impl FnOnce()) {
-        while let Ok(line) = self.lines.recv() {
-            self.take(&line);
-            // What waits anyway goes out in the same write.
-            while self.batch.len() < MAX_BATCH_BYTES
-                && let Ok(line) = self.lines.try_recv()
-            {
-                self.take(&line);
-            }
-            if self.buffered && self.batch.len() < MAX_BATCH_BYTES {
-                continue;
-            }
-            if !self.write() {
-                break;
-            }
-        }
-        if !self.state.is_broken.load(Relaxed) {
-            self.write();
-        }
-        if self.state.is_broken.load(Relaxed) {
-            on_broken();
-        }
-    }
-
-    fn take(&mut self, line: &[u8]) {
-        self.state.queued_bytes.fetch_sub(line.len(), Relaxed);
-        self.batch.extend_from_slice(line);
-    }
-
-    /// Writes the batch; `false` if there is no use in going on.
-    fn write(&mut self) -> bool {
-        if self.batch.is_empty() || self.state.is_discarding.load(Relaxed) {
-            return true;
-        }
-        let began = milliseconds(self.start.elapsed()) + 1;
-        self.state.busy_since_ms.store(began, Relaxed);
-        let result = self.channel.write_all(&self.batch).and_then(|()| self.channel.flush());
-        self.state.busy_since_ms.store(0, Relaxed);
-        let lines = self.batch.iter().filter(|&&byte| byte == b'\n').count();
-        self.batch.clear();
-        let Err(error) = result else { return true };
-        METRICS.outputs.failed.add(u64::try_from(lines).unwrap_or(u64::MAX));
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            self.state.is_broken.store(true, Relaxed);
-            log!(Level::Error, "stdout: nobody reads the alerts any more: {error}");
-            return false;
-        }
-        log_limited!(Level::Error, "stdout: {error}: {lines} alerts are lost");
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Condvar, Mutex};
 
+    use super::stdout::Stream;
     use super::*;
 
     const SETTINGS: Settings = Settings {
@@ -304,40 +356,65 @@ mod tests {
         }
     }
 
+    fn start(settings: Settings, channels: &[&Gated]) -> Outputs {
+        let named = |gated: &&Gated| {
+            ("stdout", Box::new(Stream::new((*gated).clone())) as Box<dyn Channel>)
+        };
+        Outputs::start(settings, channels.iter().map(named).collect(), || {}).unwrap()
+    }
+
     #[test]
-    fn alerts_come_out_whole_and_in_order() {
-        let channel = Gated::default();
-        channel.open();
-        let settings = Settings { when_full: WhenFull::Wait, ..SETTINGS };
-        let outputs = Outputs::start(settings, channel.clone(), || {}).unwrap();
+    fn alerts_come_out_whole_and_in_order_on_every_channel() {
+        let channels = [Gated::default(), Gated::default()];
+        channels.iter().for_each(Gated::open);
+        let settings =
+            Settings { when_full: WhenFull::Wait, timeout: Duration::from_secs(20), ..SETTINGS };
+        let outputs = start(settings, &[&channels[0], &channels[1]]);
         for number in 0..1000 {
-            outputs.push(number.to_string().as_bytes());
+            outputs.push(number.to_string().as_bytes(), 4);
         }
-        assert!(outputs.finish());
+        assert!(outputs.finish().is_complete);
         let wanted: String = (0..1000).map(|number| format!("{number}\n")).collect();
-        assert_eq!(channel.written(), wanted);
+        assert_eq!(channels[0].written(), wanted);
+        assert_eq!(channels[1].written(), wanted);
     }
 
     #[test]
     fn a_blocked_reader_costs_alerts_but_never_the_one_who_brings_them() {
         let channel = Gated::default();
-        let outputs = Outputs::start(SETTINGS, channel.clone(), || {}).unwrap();
+        let settings = Settings { timeout: Duration::from_secs(20), ..SETTINGS };
+        let outputs = start(settings, &[&channel]);
         for _ in 0..100 {
-            outputs.push(b"x");
+            outputs.push(b"x", 4);
         }
         channel.open();
-        assert!(outputs.finish());
-        // Four wait in the queue, at most five more were taken off it before the write blocked.
+        assert!(outputs.finish().is_complete);
+        // Four wait in the queue, at most four more were taken off it before the write blocked.
         let written = channel.written().lines().count();
-        assert!((1..=9).contains(&written), "{written}");
+        assert!((4..=8).contains(&written), "{written}");
+    }
+
+    #[test]
+    fn a_blocked_channel_does_not_hold_up_another() {
+        let (blocked, other) = (Gated::default(), Gated::default());
+        other.open();
+        let settings = Settings { capacity: 2000, ..SETTINGS };
+        let outputs = start(settings, &[&blocked, &other]);
+        for number in 0..1000 {
+            outputs.push(number.to_string().as_bytes(), 4);
+        }
+        let finished = outputs.finish();
+        assert!(!finished.is_complete && finished.is_stream_blocked);
+        assert_eq!(other.written().lines().count(), 1000);
+        blocked.open();
     }
 
     #[test]
     fn the_end_does_not_wait_for_a_reader_that_never_reads() {
         let channel = Gated::default();
-        let outputs = Outputs::start(SETTINGS, channel.clone(), || {}).unwrap();
-        outputs.push(b"x");
-        assert!(!outputs.finish());
+        let outputs = start(SETTINGS, &[&channel]);
+        outputs.push(b"x", 4);
+        assert!(!outputs.finish().is_complete);
         channel.open();
     }
 
@@ -353,11 +430,38 @@ mod tests {
             }
         }
         let (told, hears) = channel();
-        let outputs = Outputs::start(SETTINGS, Broken, move || told.send(()).unwrap()).unwrap();
-        outputs.push(b"x");
+        let channels = vec![("stdout", Box::new(Stream::new(Broken)) as Box<dyn Channel>)];
+        let outputs = Outputs::start(SETTINGS, channels, move || told.send(()).unwrap()).unwrap();
+        outputs.push(b"x", 4);
         hears.recv().unwrap();
         assert!(outputs.is_broken());
-        outputs.push(b"y");
-        assert!(!outputs.finish());
+        outputs.push(b"y", 4);
+        assert!(!outputs.finish().is_complete);
+    }
+
+    #[test]
+    fn what_fails_for_a_while_is_written_in_the_end_and_in_order() {
+        struct Flaky(u32, Gated);
+        impl Channel for Flaky {
+            fn write(&mut self, alerts: &[Arc<Alert>]) -> Result<(), (usize, Fault)> {
+                self.0 += 1;
+                if !self.0.is_multiple_of(3) {
+                    return Err((0, Fault::Again("not now".to_owned())));
+                }
+                let first = &alerts[0].text;
+                self.1.0.0.lock().unwrap().1.extend_from_slice(first);
+                Err((1, Fault::Again("that was all".to_owned())))
+            }
+        }
+        let seen = Gated::default();
+        let channel = Box::new(Flaky(0, seen.clone())) as Box<dyn Channel>;
+        let settings =
+            Settings { timeout: Duration::from_secs(20), when_full: WhenFull::Wait, ..SETTINGS };
+        let outputs = Outputs::start(settings, vec![("file", channel)], || {}).unwrap();
+        for letter in [b"a", b"b", b"c"] {
+            outputs.push(letter, 4);
+        }
+        assert!(outputs.finish().is_complete);
+        assert_eq!(seen.written(), "abc");
     }
 }

@@ -70,7 +70,7 @@ impl Judge {
             statistics.count(rule);
             line.clear();
             formatter.format(rule, event, line);
-            outputs.push(line);
+            outputs.push(line, rule.priority as u8);
             if *is_live {
                 METRICS.outputs.latency.note_ns(clock::realtime_ns().saturating_sub(event.ts));
             }
@@ -124,7 +124,7 @@ impl Judge {
         self.line.clear();
         let zone = TimeZone { offset_at: super::local_offset };
         self.formatter.internal(message, now_ns, zone, &mut self.line);
-        self.outputs.push(&self.line);
+        self.outputs.push(&self.line, message.priority as u8);
     }
 
     /// The rules.

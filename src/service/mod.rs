@@ -8,6 +8,7 @@ pub mod coverage;
 pub mod drops;
 pub mod judge;
 pub mod live;
+mod outputs;
 pub mod path_filter;
 pub mod progress;
 pub mod replay;
@@ -35,10 +36,8 @@ use crate::format::Formatter;
 use crate::log;
 use crate::log::Level;
 use crate::metrics::METRICS;
-use crate::outputs;
-use crate::outputs::Outputs;
+use crate::outputs::Finished;
 use crate::outputs::WhenFull;
-use crate::outputs::stdout::Stdout;
 use crate::sys::clock;
 use crate::sys::poll;
 use crate::sys::poll::SignalFd;
@@ -123,12 +122,7 @@ pub fn local_offset(seconds: i64) -> i32 {
 ///
 /// [`Error`]: with what wasn't possible.
 pub fn run(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
-    if !setup.config.stdout_output {
-        return Err(Error::Refused(
-            "No output configured, please make sure at least one output is configured and enabled."
-                .to_owned(),
-        ));
-    }
+    outputs::check(setup.config)?;
     match &setup.config.engine {
         Engine::Live => run_live(setup, reload),
         Engine::Replay(file) => run_replay(file, setup),
@@ -159,7 +153,7 @@ fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
         // The loop looks once a second in any case.
         let _ = waker.wake();
     };
-    let outputs = start_outputs(config, WhenFull::Drop, on_broken)?;
+    let outputs = outputs::start(config, WhenFull::Drop, on_broken)?;
     write_pid_file(setup.pid_file.as_deref())?;
     log!(
         Level::Debug,
@@ -172,10 +166,10 @@ fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
     let mut judge = Judge::new(setup.rules, formatter, outputs).live();
     let drops = Drops::new(config.drops.clone(), clock::realtime_ns());
     let mut live = Live::new(sources, enricher, signals, drops);
-    let mut on_request = |request, judge: &mut Judge, enricher: &mut LiveEnricher| {
-        if request == Request::Reload {
-            reload_rules(reload, judge, enricher);
-        }
+    let mut on_request = |request, judge: &mut Judge, enricher: &mut LiveEnricher| match request {
+        Request::Reload => reload_rules(reload, judge, enricher),
+        Request::Reopen => judge.outputs().reopen(),
+        Request::Stop => {}
     };
     let began = Instant::now();
     let ended = live.run(&mut waiting, &mut judge, setup.duration, &mut on_request);
@@ -211,7 +205,7 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     log!(Level::Info, "Loaded event sources: syscall");
     log!(Level::Info, "Enabled event sources: syscall");
     log!(Level::Info, "Replaying events from the capture file: {}", file.display());
-    let outputs = start_outputs(setup.config, WhenFull::Wait, || {})?;
+    let outputs = outputs::start(setup.config, WhenFull::Wait, || {})?;
     let formatter = Formatter { is_bare: setup.is_bare, ..formatter(setup.config) };
     let mut judge = Judge::new(setup.rules, formatter, outputs);
     let mut should_stop = |judge: &Judge| {
@@ -230,40 +224,15 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     }
     let drops = Drops::new(setup.config.drops.clone(), 0);
     let is_broken = judge.outputs().is_broken();
-    finish(judge, &drops.report(), setup.is_bare)?;
+    let finished = finish(judge, &drops.report(), setup.is_bare)?;
     result.map_err(Error::Refused)?;
     if is_broken {
         return Err(Error::Refused("stdout was closed by its reader".to_owned()));
     }
+    if !finished.is_complete {
+        return Err(Error::Refused("not every alert could be written; see the log".to_owned()));
+    }
     Ok(())
-}
-
-fn start_outputs(
-    config: &Config,
-    when_full: WhenFull,
-    on_broken: impl FnOnce() + Send + 'static,
-) -> Result<Outputs, Error> {
-    start_outputs_to(config, when_full, Stdout, on_broken)
-}
-
-fn start_outputs_to(
-    config: &Config,
-    when_full: WhenFull,
-    channel: impl io::Write + Send + 'static,
-    on_broken: impl FnOnce() + Send + 'static,
-) -> Result<Outputs, Error> {
-    let capacity = match config.queue_capacity {
-        0 => config.own_queue_capacity,
-        capacity => capacity.min(1 << 20),
-    };
-    let settings = outputs::Settings {
-        capacity,
-        when_full,
-        buffered: config.buffered_outputs,
-        timeout: Duration::from_millis(config.output_timeout_ms),
-    };
-    Outputs::start(settings, channel, on_broken)
-        .map_err(|source| Error::Io { what: "cannot start the outputs", source })
 }
 
 /// Makes the world that a capture, or a section of one, begins with.
@@ -358,10 +327,9 @@ fn write_pid_file(path: Option<&Path>) -> Result<(), Error> {
 }
 
 /// Writes out what waits, then the counts, or nothing more.
-fn finish(judge: Judge, drops: &str, is_bare: bool) -> Result<(), Error> {
+fn finish(judge: Judge, drops: &str, is_bare: bool) -> Result<Finished, Error> {
     if is_bare {
-        judge.into_parts().2.finish();
-        return Ok(());
+        return Ok(judge.into_parts().2.finish());
     }
     // Not locked: the outputs write what waits there until they have ended.
     finish_to(judge, Some(drops), &mut io::stdout())
@@ -369,19 +337,24 @@ fn finish(judge: Judge, drops: &str, is_bare: bool) -> Result<(), Error> {
 
 /// Writes out what waits, then the counts to `out`: which must not be locked, since the outputs may
 /// write to the same.
-fn finish_to(judge: Judge, drops: Option<&str>, out: &mut dyn io::Write) -> Result<(), Error> {
+fn finish_to(
+    judge: Judge,
+    drops: Option<&str>,
+    out: &mut dyn io::Write,
+) -> Result<Finished, Error> {
     let (rules, statistics, outputs) = judge.into_parts();
     if let Some(report) = drops {
         // Nobody is left to be told if stderr is gone.
         let _ = io::stderr().lock().write_all(report.as_bytes());
     }
-    if outputs.finish() {
+    let finished = outputs.finish();
+    if !finished.is_stream_blocked {
         let text = statistics.report(rules.rules()).to_string();
         out.write_all(text.as_bytes())
             .and_then(|()| out.flush())
             .map_err(|source| Error::Io { what: "cannot write the statistics", source })?;
     }
-    Ok(())
+    Ok(finished)
 }
 
 /// What `-v` adds on stderr.

@@ -32,7 +32,6 @@ use crate::event::EventFlags;
 use crate::event::EventType;
 use crate::event::Fd;
 use crate::event::known;
-use crate::outputs::WhenFull;
 use crate::sources::ptrace::Seen;
 use crate::sources::ptrace::Step;
 use crate::sources::ptrace::Texts;
@@ -97,7 +96,7 @@ pub fn run(target: &Target, rules: RuleSet, config: &Config) -> Result<u8, Error
     // execve's own opens are no calls of the tracee, so none must be recognised here.
     let mut enricher = super::enricher(true, config)?;
     enricher.set_needs(super::needs(&rules));
-    let outputs = super::start_outputs_to(config, WhenFull::Wait, io::stderr(), || {})?;
+    let outputs = super::outputs::start_stream(config, "stderr", io::stderr())?;
     let mut judge = Judge::new(rules, formatter(config), outputs);
     let pids = match target {
         Target::Launch(_) => FxHashMap::default(),

@@ -1,0 +1,192 @@
+//! The bounded queue before a channel: alerts in order, and the few words that its thread is told.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::{Alert, WhenFull};
+
+/// Most bytes that wait in one queue.
+const MAX_QUEUED_BYTES: usize = 32 << 20;
+
+/// Most bytes that are taken at once.
+const MAX_BATCH_BYTES: usize = 64 << 10;
+
+/// Most alerts that are taken at once.
+const MAX_BATCH: usize = 256;
+
+/// What the channel's thread is to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Order {
+    /// Write what was taken.
+    Write,
+    /// Open everything again.
+    Reopen,
+    /// Nothing came in the time that was given.
+    Nothing,
+    /// Nothing waits and nothing will come any more.
+    End,
+    /// Stop, whatever waits.
+    Discard,
+}
+
+/// Alerts that wait for one channel.
+#[derive(Debug)]
+pub(super) struct Queue {
+    inner: Mutex<Inner>,
+    /// Something for the thread has come.
+    came: Condvar,
+    /// There is room again.
+    went: Condvar,
+    capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    alerts: VecDeque<Arc<Alert>>,
+    bytes: usize,
+    is_ended: bool,
+    is_discarding: bool,
+    reopen: bool,
+}
+
+impl Queue {
+    /// For at most `capacity` alerts.
+    pub(super) fn new(capacity: usize) -> Self {
+        Self {
+            inner: Mutex::default(),
+            came: Condvar::new(),
+            went: Condvar::new(),
+            capacity: capacity.max(1),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds an alert; whether there was room for it.
+    pub(super) fn push(&self, alert: &Arc<Alert>, when_full: WhenFull) -> bool {
+        let len = alert.text.len();
+        let mut inner = self.lock();
+        while inner.alerts.len() >= self.capacity
+            || (inner.bytes + len > MAX_QUEUED_BYTES && !inner.alerts.is_empty())
+        {
+            if when_full == WhenFull::Drop || inner.is_ended {
+                return false;
+            }
+            inner = self.went.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        if inner.is_ended {
+            return false;
+        }
+        inner.bytes += len;
+        inner.alerts.push_back(Arc::clone(alert));
+        let is_first = inner.alerts.len() == 1;
+        drop(inner);
+        if is_first {
+            self.came.notify_one();
+        }
+        true
+    }
+
+    /// Waits for what is to be done, and moves alerts to the end of `batch` if they are to be
+    /// written. With `patience`, alerts are left to gather for so long; without alerts it is waited
+    /// for `idle`.
+    pub(super) fn take(
+        &self,
+        batch: &mut VecDeque<Arc<Alert>>,
+        patience: Option<Duration>,
+        idle: Duration,
+    ) -> Order {
+        let mut inner = self.lock();
+        loop {
+            if let Some(order) = inner.urgent() {
+                return order;
+            }
+            if !inner.alerts.is_empty() {
+                break;
+            }
+            if inner.is_ended {
+                return Order::End;
+            }
+            let (guard, timeout) =
+                self.came.wait_timeout(inner, idle).unwrap_or_else(PoisonError::into_inner);
+            inner = guard;
+            if timeout.timed_out() && inner.is_quiet() {
+                return Order::Nothing;
+            }
+        }
+        if let Some(patience) = patience {
+            let gathers = |inner: &mut Inner| {
+                inner.bytes < MAX_BATCH_BYTES && !inner.is_ended && !inner.reopen
+            };
+            let waited = self.came.wait_timeout_while(inner, patience, gathers);
+            inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let mut bytes = 0;
+        while bytes < MAX_BATCH_BYTES
+            && batch.len() < MAX_BATCH
+            && let Some(alert) = inner.alerts.pop_front()
+        {
+            bytes += alert.text.len();
+            batch.push_back(alert);
+        }
+        inner.bytes -= bytes;
+        drop(inner);
+        self.went.notify_all();
+        Order::Write
+    }
+
+    /// Waits before something is tried again; what came meanwhile that can't wait.
+    pub(super) fn pause(&self, pause: Duration) -> Order {
+        let quiet = |inner: &mut Inner| !inner.reopen && !inner.is_discarding;
+        let waited = self.came.wait_timeout_while(self.lock(), pause, quiet);
+        let mut inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+        inner.urgent().unwrap_or(Order::Nothing)
+    }
+
+    /// Asks the thread to open everything again.
+    pub(super) fn reopen(&self) {
+        self.lock().reopen = true;
+        self.came.notify_all();
+    }
+
+    /// Nothing will come any more.
+    pub(super) fn end(&self) {
+        self.lock().is_ended = true;
+        self.came.notify_all();
+        self.went.notify_all();
+    }
+
+    /// Throws away what waits; how much it was.
+    pub(super) fn discard(&self) -> usize {
+        let mut inner = self.lock();
+        inner.is_ended = true;
+        inner.is_discarding = true;
+        inner.bytes = 0;
+        let count = inner.alerts.drain(..).count();
+        drop(inner);
+        self.came.notify_all();
+        self.went.notify_all();
+        count
+    }
+
+    /// Alerts that wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().alerts.len()
+    }
+}
+
+impl Inner {
+    fn urgent(&mut self) -> Option<Order> {
+        if self.is_discarding {
+            return Some(Order::Discard);
+        }
+        std::mem::take(&mut self.reopen).then_some(Order::Reopen)
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.alerts.is_empty() && !self.is_ended && !self.is_discarding && !self.reopen
+    }
+}

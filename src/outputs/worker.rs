@@ -1,0 +1,232 @@
+//! The thread behind a queue: takes alerts, hands them to its channel, tries again what may work
+//! later.
+//!
+//! What is wrong with a channel is told here, once and then now and then, and what is lost is
+//! counted here.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use super::queue::{Order, Queue};
+use super::{Alert, Channel, Fault, Settings, WhenFull, milliseconds};
+use crate::log;
+use crate::log::Level;
+use crate::metrics::METRICS;
+
+/// How long alerts are gathered if they may be.
+const GATHER: Duration = Duration::from_secs(1);
+
+/// How often a channel without work may look after itself.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// The first and the longest time between two attempts.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a capture file waits for a channel that doesn't work.
+const WAIT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often it is told that a channel still doesn't work.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// What the thread tells the rest.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Milliseconds since the start at which the present work began, plus one; zero: none. Every
+    /// success begins it anew.
+    pub(super) busy_since_ms: AtomicU64,
+    /// Whoever took the alerts is gone for good.
+    pub(super) is_broken: AtomicBool,
+    /// The queue was full before.
+    pub(super) was_full: AtomicBool,
+    /// Alerts that were dropped since the queue was full.
+    pub(super) dropped: AtomicU64,
+    /// Alerts that could not be written.
+    pub(super) failed: AtomicU64,
+}
+
+/// One channel, its queue and its thread's state.
+pub(super) struct Worker {
+    pub(super) name: &'static str,
+    pub(super) channel: Box<dyn Channel>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) state: Arc<State>,
+    pub(super) settings: Settings,
+    pub(super) start: Instant,
+    pub(super) batch: VecDeque<Arc<Alert>>,
+    /// Since when nothing works, and when it was last told.
+    pub(super) failing: Option<Failing>,
+    /// Closed by the thread's end.
+    pub(super) _alive: Sender<()>,
+}
+
+/// A channel doesn't work.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failing {
+    since: Instant,
+    told: Instant,
+    pause: Duration,
+    has_given_up: bool,
+}
+
+impl Worker {
+    /// Works until the end of the queue; `on_broken` is called if the channel is gone for good.
+    pub(super) fn run(mut self, on_broken: &dyn Fn()) {
+        let patience = self.settings.buffered.then_some(GATHER);
+        loop {
+            let order = self.queue.take(&mut self.batch, patience, IDLE);
+            match self.follow(order) {
+                Next::Go => {}
+                Next::Stop => break,
+                Next::Broken => {
+                    self.state.is_broken.store(true, Relaxed);
+                    let left = self.queue.discard();
+                    self.fail(left + self.batch.len());
+                    return on_broken();
+                }
+            }
+        }
+        self.mark_busy();
+        if let Err(fault) = self.channel.finish() {
+            log!(Level::Error, "{}: {fault}", self.name);
+        }
+        self.state.busy_since_ms.store(0, Relaxed);
+    }
+
+    fn follow(&mut self, order: Order) -> Next {
+        match order {
+            Order::Write => self.deliver(),
+            Order::Reopen => {
+                self.mark_busy();
+                self.channel.reopen();
+                self.state.busy_since_ms.store(0, Relaxed);
+                Next::Go
+            }
+            Order::Nothing => {
+                self.channel.idle();
+                Next::Go
+            }
+            Order::End => Next::Stop,
+            Order::Discard => {
+                self.fail(self.batch.len());
+                self.batch.clear();
+                Next::Stop
+            }
+        }
+    }
+
+    /// Writes the batch, however many attempts it takes.
+    fn deliver(&mut self) -> Next {
+        self.mark_busy();
+        while !self.batch.is_empty() {
+            let before = self.batch.len();
+            let result = self.channel.write(self.batch.make_contiguous());
+            let (done, fault) = match result {
+                Ok(()) => (before, None),
+                Err((done, fault)) => (done.min(before), Some(fault)),
+            };
+            self.batch.drain(..done);
+            if done > 0 {
+                self.mark_busy();
+                if let Some(failing) = &mut self.failing {
+                    failing.pause = FIRST_PAUSE;
+                }
+            }
+            let Some(fault) = fault else {
+                self.recover();
+                continue;
+            };
+            match fault {
+                Fault::Gone(reason) => {
+                    log!(Level::Error, "{}: {reason}", self.name);
+                    return Next::Broken;
+                }
+                Fault::Unfit(reason) => {
+                    self.batch.pop_front();
+                    self.fail(1);
+                    log!(Level::Error, "{}: an alert is lost: {reason}", self.name);
+                }
+                Fault::Again(reason) => {
+                    if self.wait_after(&reason) == Next::Stop {
+                        return Next::Stop;
+                    }
+                }
+            }
+        }
+        self.state.busy_since_ms.store(0, Relaxed);
+        Next::Go
+    }
+
+    /// Tells of a fault and waits before the next attempt; the batch is lost if there is none.
+    fn wait_after(&mut self, reason: &str) -> Next {
+        let now = Instant::now();
+        let mut failing = self.failing.unwrap_or(Failing {
+            since: now,
+            told: now,
+            pause: FIRST_PAUSE,
+            has_given_up: false,
+        });
+        if self.failing.is_none() || now - failing.told >= TELL_EVERY {
+            failing.told = now;
+            log!(
+                Level::Error,
+                "{}: {reason}; {} alerts wait and it is tried again",
+                self.name,
+                self.batch.len() + self.queue.len()
+            );
+        }
+        let waits = self.settings.when_full == WhenFull::Wait;
+        if waits && (failing.has_given_up || now - failing.since >= WAIT_PATIENCE) {
+            if !failing.has_given_up {
+                log!(
+                    Level::Error,
+                    "{}: {reason} for {} s; alerts are lost until it works",
+                    self.name,
+                    WAIT_PATIENCE.as_secs()
+                );
+            }
+            failing.has_given_up = true;
+            self.failing = Some(failing);
+            self.fail(self.batch.len());
+            self.batch.clear();
+            return Next::Go;
+        }
+        let pause = failing.pause;
+        failing.pause = (pause * 2).min(LONGEST_PAUSE);
+        self.failing = Some(failing);
+        let order = self.queue.pause(pause);
+        match order {
+            Order::Discard | Order::Reopen => self.follow(order),
+            Order::Write | Order::Nothing | Order::End => Next::Go,
+        }
+    }
+
+    /// Everything works.
+    fn recover(&mut self) {
+        if let Some(failing) = self.failing.take() {
+            let seconds = failing.since.elapsed().as_secs();
+            log!(Level::Notice, "{}: works again after {seconds} s", self.name);
+        }
+    }
+
+    fn mark_busy(&self) {
+        self.state.busy_since_ms.store(milliseconds(self.start.elapsed()) + 1, Relaxed);
+    }
+
+    fn fail(&self, alerts: usize) {
+        let alerts = u64::try_from(alerts).unwrap_or(u64::MAX);
+        self.state.failed.fetch_add(alerts, Relaxed);
+        METRICS.outputs.failed.add(alerts);
+    }
+}
+
+/// What follows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Next {
+    Go,
+    Stop,
+    Broken,
+}

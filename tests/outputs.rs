@@ -1,0 +1,151 @@
+//! Alerts on their way out: to files and standard output, when all is well and when it isn't.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "support/capture.rs"]
+#[allow(dead_code, reason = "shared with the bench")]
+mod capture;
+#[path = "support/numbered.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
+mod numbered;
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use eyas::outputs::file::{FileChannel, Rotation, Settings as FileSettings};
+use eyas::outputs::{Channel, Outputs, Settings, WhenFull};
+use numbered::{Bench, assert_lines, await_that, numbers, resident_kib};
+
+const FILE: &str = "file_output: {enabled: true, filename: DIR/alerts.log}\n";
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn every_alert_goes_to_the_file_and_to_stdout_in_order() {
+    for (json, keep_alive) in [(false, false), (true, true)] {
+        let bench = Bench::new(&format!(
+            "stdout_output: {{enabled: true}}\njson_output: {json}\n\
+             file_output: {{enabled: true, filename: DIR/alerts.log, keep_alive: {keep_alive}}}\n"
+        ));
+        let run = bench.run(20_000);
+        assert!(run.status.success(), "{}", text(&run.stderr));
+        assert_lines(&bench.read("alerts.log"), 0..20_000);
+        let counts = memchr::memmem::find(&run.stdout, b"Events detected: 20000\n").unwrap();
+        assert_lines(&run.stdout[..counts], 0..20_000);
+        assert_eq!(bench.read("alerts.log"), run.stdout[..counts]);
+    }
+}
+
+#[test]
+fn without_any_output_the_agent_does_not_start() {
+    let run = Bench::new("").run(1);
+    assert_eq!(run.status.code(), Some(1));
+    let wanted = "Error: No output configured, please make sure at least one output is configured \
+                  and enabled.\n";
+    assert!(text(&run.stderr).ends_with(wanted), "{}", text(&run.stderr));
+}
+
+#[test]
+fn a_file_that_the_agent_turns_over_loses_no_line() {
+    let keys = "eyas: {file_output: {max_size_mb: 1, keep: 50}}\n";
+    let bench = Bench::new(&format!("{FILE}{keys}"));
+    let run = bench.run(60_000);
+    assert!(run.status.success(), "{}", text(&run.stderr));
+    let mut all = Vec::new();
+    let mut files = 0;
+    for number in (1..50).rev() {
+        let one = bench.read(&format!("alerts.log.{number}"));
+        files += usize::from(!one.is_empty());
+        assert!(one.len() <= 1 << 20);
+        all.extend(one);
+    }
+    all.extend(bench.read("alerts.log"));
+    assert!(files >= 2, "{files}");
+    assert_lines(&all, 0..60_000);
+}
+
+#[test]
+fn a_directory_that_appears_later_gets_every_alert() {
+    let bench = Bench::new("file_output: {enabled: true, filename: DIR/later/alerts.log}\n");
+    let mut agent = bench.start();
+    agent.feed(0..1000);
+    await_that("the fault is told", || bench.log().contains("tried again"));
+    assert!(bench.log().contains("Failed to init output: failed to open output file"));
+    fs::create_dir(bench.path("later")).unwrap();
+    await_that("all is written", || numbers(&bench.read("later/alerts.log")).len() == 1000);
+    agent.feed(1000..1500);
+    assert!(agent.end().success(), "{}", bench.log());
+    assert_lines(&bench.read("later/alerts.log"), 0..1500);
+    assert!(bench.log().contains("file: works again after"), "{}", bench.log());
+}
+
+/// A filesystem of 256 KiB for alerts of 3 MB: what fits is whole, the rest is counted, and
+/// standard output gets everything.
+#[test]
+fn a_full_disk_costs_only_what_goes_there_and_is_told() {
+    let bench = Bench::new(
+        "stdout_output: {enabled: true}\n\
+         file_output: {enabled: true, filename: DIR/small/alerts.log, keep_alive: true}\n",
+    );
+    fs::create_dir(bench.path("small")).unwrap();
+    let capture = bench.write_capture(40_000);
+    let agent = bench.command(capture.to_str().unwrap());
+    let script = "mount -t tmpfs -o size=256k none \"$0\" || exit 77; shift 0; \"$@\"; code=$?; \
+                  cp \"$0\"/alerts.log \"$0\"/../copy; exit $code";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script]);
+    command.arg(bench.path("small")).arg(agent.get_program()).args(agent.get_args());
+    let run = command.env("TZ", "UTC").output().unwrap();
+    let log = text(&run.stderr);
+    if run.status.code() == Some(77) || log.contains("unshare failed") {
+        eprintln!("SKIPPED: no mount namespace to be had: {log}");
+        return;
+    }
+    assert_eq!(run.status.code(), Some(1), "{log}");
+    let counts = memchr::memmem::find(&run.stdout, b"Events detected: 40000\n").unwrap();
+    assert_lines(&run.stdout[..counts], 0..40_000);
+    let written = bench.read("copy");
+    let end = written.iter().rposition(|&byte| byte == b'\n').unwrap() + 1;
+    let whole = u64::try_from(numbers(&written[..end]).len()).unwrap();
+    assert_lines(&written[..end], 0..whole);
+    assert!(whole > 1000, "{whole}");
+    let lost = format!("file: {} alerts could not be written", 40_000 - whole);
+    assert!(log.contains(&lost), "{lost} is not in {log}");
+    assert!(log.contains("No space left on device"), "{log}");
+    assert!(log.ends_with("Error: not every alert could be written; see the log\n"), "{log}");
+}
+
+/// What a live agent does with a file that can't be written: /dev/full is never anything else.
+#[test]
+fn a_dead_output_holds_nobody_up_and_takes_bounded_memory() {
+    let rotation = Rotation { max_bytes: 0, max_age: Duration::ZERO, keep: 0 };
+    let file = FileSettings { path: "/dev/full".into(), keep_alive: true, rotation };
+    let channel: Box<dyn Channel> = Box::new(FileChannel::new(file));
+    let settings = Settings {
+        capacity: 16_384,
+        when_full: WhenFull::Drop,
+        buffered: false,
+        timeout: Duration::from_millis(200),
+    };
+    let outputs = Outputs::start(settings, vec![("file", channel)], || {}).unwrap();
+    let before = resident_kib(std::process::id());
+    let alert = [b'x'; 1000];
+    let dropped = eyas::metrics::METRICS.outputs.dropped.get();
+    for _ in 0..1_000_000 {
+        outputs.push(&alert, 4);
+    }
+    // A gigabyte was pushed; the queue's bound is 16 MB here.
+    let grown = resident_kib(std::process::id()).saturating_sub(before);
+    assert!(grown < 64 << 10, "{grown} KiB");
+    let lost = eyas::metrics::METRICS.outputs.dropped.get() - dropped;
+    assert!(lost >= 1_000_000 - 16_384 - 256, "{lost}");
+    assert!(!outputs.finish().is_complete);
+}

@@ -173,7 +173,7 @@ impl LiveEnricher {
         if let Some(table) = self.stdio.look(process)
             && let Some(thread) = self.world.threads.get_mut(&pid)
         {
-            thread.fds = table;
+            thread.fds = table.into();
         }
         self.drop_ids_of_exec(record, seen.exe.set_uid, seen.exe.set_gid);
         self.forget_exec_opens(record.pid, seen.exe.id);

@@ -147,10 +147,10 @@ mod tests {
         let process = Proc::open(root.path()).unwrap().process(7).unwrap();
         let mut stdio = Stdio::default();
         let table = stdio.look(&process).unwrap();
-        assert_eq!(table.get(&0).unwrap().kind, FdKind::Ipv4Socket);
-        assert_eq!(table.get(&0).unwrap().socket.unwrap().server.unwrap().1, 4444);
-        assert_eq!(table.get(&1).unwrap().kind, FdKind::Pipe);
-        assert!(table.get(&2).is_none());
+        assert_eq!(table.get(0).unwrap().kind, FdKind::Ipv4Socket);
+        assert_eq!(table.get(0).unwrap().socket.unwrap().server.unwrap().1, 4444);
+        assert_eq!(table.get(1).unwrap().kind, FdKind::Pipe);
+        assert!(table.get(2).is_none());
         let again = stdio.look(&process).unwrap();
         assert!(Arc::ptr_eq(&table, &again));
     }

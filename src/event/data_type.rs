@@ -3,6 +3,8 @@
 //! A type says how a value is compared, which literals it accepts and how it is printed. The bytes
 //! of a parameter are as capture files have them (little-endian integers, encoded addresses).
 
+use std::cmp::Ordering;
+
 /// A data type, named as `--list -v` names it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[allow(missing_docs, reason = "each variant is the type of that name in Falco")]
@@ -164,5 +166,28 @@ impl DataType {
                 | Self::Pid
                 | Self::Pid32
         )
+    }
+
+    /// The bits of a number that its type has.
+    #[must_use]
+    pub const fn masked(self, bits: u64) -> u64 {
+        match self.size() {
+            Some(size @ 1..8) => bits & ((1 << (8 * size)) - 1),
+            _ => bits,
+        }
+    }
+
+    /// How two numbers of this type lie to each other; bits that it doesn't have don't count.
+    #[must_use]
+    pub fn compare(self, left: u64, right: u64) -> Ordering {
+        if !self.is_signed() {
+            return self.masked(left).cmp(&self.masked(right));
+        }
+        let unused = match self.size() {
+            Some(size @ 1..8) => 64 - 8 * u32::try_from(size).unwrap_or(8),
+            _ => 0,
+        };
+        let signed = |bits: u64| (bits << unused).cast_signed() >> unused;
+        signed(left).cmp(&signed(right))
     }
 }

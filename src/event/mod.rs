@@ -5,6 +5,8 @@ pub mod builder;
 pub mod container;
 pub mod data_type;
 pub mod fd;
+mod fd_order;
+pub mod fd_table;
 pub mod flag_tables;
 pub mod flags;
 pub mod info;
@@ -16,7 +18,8 @@ pub mod world;
 
 pub use container::{Container, Mount, User};
 pub use data_type::DataType;
-pub use fd::{Fd, FdKind, FdTable, Protocol, Role, Socket};
+pub use fd::{Fd, FdKind, Protocol, Role, Socket};
+pub use fd_table::{FdTable, Fds};
 pub use info::{Base, Category, EventFlags, EventInfo, Kind, ParamInfo};
 pub use param::Param;
 pub use thread::{Bytes, InContainer, ProcessKey, Thread, Unread, no_bytes};

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use super::fd::FdTable;
+use super::fd_table::Fds;
 
 /// Shared, immutable bytes: a child shares its parent's until it changes them.
 pub type Bytes = Arc<[u8]>;
@@ -93,7 +93,7 @@ pub struct Thread {
     /// Which container it is in.
     pub container: InContainer,
     /// Open descriptors, as far as they are known; of the main thread.
-    pub fds: Arc<FdTable>,
+    pub fds: Fds,
     /// Number of live threads of the process, of the main thread.
     pub nthreads: u64,
     /// It has exited and is kept for its children and late events.
@@ -180,7 +180,7 @@ impl Thread {
             pfmajor: None,
             pfminor: None,
             container: InContainer::Unknown,
-            fds: Arc::default(),
+            fds: Fds::default(),
             nthreads: 1,
             is_dead: false,
             unread: 0,

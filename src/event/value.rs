@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::DataType;
+
 /// A field's value, borrowed from the event, the world or the event's arena.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Value<'a> {
@@ -22,6 +24,8 @@ pub enum Value<'a> {
     /// An integer known not to be negative, whose number isn't known: `>= 0` and `exists` are
     /// true, it equals no number and prints as `<NA>`.
     NotNegative,
+    /// The bits of a number with the type that it has in this event, for comparisons alone.
+    Native(DataType, u64),
 }
 
 impl<'a> Value<'a> {

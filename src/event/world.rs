@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use rustc_hash::FxHashMap;
 
 use super::container::{Container, User};
-use super::fd::FdTable;
+use super::fd_table::Fds;
 use super::thread::{Bytes, Thread};
 
 /// The state of the host, or of the host that a capture was taken on.
@@ -113,9 +113,9 @@ impl World {
 
     /// The descriptors that a thread uses: its main thread's, unless it has a table of its own.
     #[must_use]
-    pub fn fd_table<'a>(&'a self, thread: &'a Thread) -> Option<&'a FdTable> {
+    pub fn fd_table<'a>(&'a self, thread: &'a Thread) -> Option<&'a Fds> {
         if thread.shares_fds() { self.main_thread(thread) } else { Some(thread) }
-            .map(|owner| &*owner.fds)
+            .map(|owner| &owner.fds)
     }
 
     /// The main thread of the parent process.

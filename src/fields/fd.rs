@@ -81,7 +81,7 @@ fn info<'a>(event: &Event<'a>) -> Option<&'a Fd> {
     }
     let shown = evt_open::looked_at(event).flatten().or(event.fd.info);
     shown.or_else(|| match event.fd.num {
-        FdNumber::Known(num @ 0..) => event.world.fd_table(event.thread?)?.get(&num),
+        FdNumber::Known(num @ 0..) => event.world.fd_table(event.thread?)?.get(num),
         _ => None,
     })
 }
@@ -329,7 +329,7 @@ fn types<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
         return Some(Value::List(event.arena.alloc_slice_copy(&[text(fd)])));
     }
     let mut found = bumpalo::collections::Vec::new_in(event.arena);
-    table.for_each_in_falcos_order(event.arena, |_, fd| {
+    table.for_each_in_falcos_order(event.arena, |fd| {
         if !found.contains(&text(fd)) {
             found.push(text(fd));
         }

@@ -101,7 +101,7 @@ pub const fn fd_type(kind: FdKind) -> &'static str {
         FdKind::IoUring => "io_uring",
         FdKind::MemFd => "memfd",
         FdKind::PidFd => "pidfd",
-        FdKind::Unknown | FdKind::Unsupported => "<NA>",
+        FdKind::Unknown | FdKind::Unset | FdKind::Unsupported => "<NA>",
     }
 }
 
@@ -126,6 +126,7 @@ pub const fn fd_type_char(kind: FdKind) -> &'static str {
         FdKind::MemFd => "m",
         FdKind::PidFd => "P",
         FdKind::Unknown => "o",
+        FdKind::Unset => "?",
         FdKind::Unsupported => "X",
     }
 }

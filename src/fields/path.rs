@@ -113,7 +113,7 @@ pub fn fd_of<'a>(event: &Event<'a>, num: i64) -> Option<&'a Fd> {
     if num < 0 {
         return None;
     }
-    event.world.fd_table(event.thread?)?.get(&num)
+    event.world.fd_table(event.thread?)?.get(num)
 }
 
 /// Where a path relative to `dirfd` starts; `None` if the descriptor isn't known.

@@ -44,7 +44,7 @@ impl Scene {
     /// The event's descriptor.
     pub(crate) fn with_fd(mut self, num: i64, fd: Fd) -> Self {
         let table: FdTable = [(num, fd.clone())].into_iter().collect();
-        self.thread.fds = Arc::new(table);
+        self.thread.fds = Arc::new(table).into();
         self.fd = Some((num, fd));
         self
     }

@@ -51,7 +51,7 @@ impl Tracker {
             self.exepath_of_enter(world, raw, &enter);
         }
         if let Some(fds) = turn::fds(world, raw.tid)
-            && fds.values().any(files::closes_on_exec)
+            && fds.iter().any(|(_, fd)| files::closes_on_exec(fd))
             && let Some(fds) = turn::fds_mut(world, raw.tid)
         {
             fds.retain(|_, fd| !files::closes_on_exec(fd));

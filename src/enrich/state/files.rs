@@ -216,7 +216,7 @@ pub(super) fn make(world: &mut World, raw: &RawEvent<'_>, turn: &mut Turn) {
     }
     if raw.ty == known::MEMFD_CREATE && raw.result() < 0 {
         // Falco enters the failure as a descriptor.
-        return add_fd(world, raw.tid, raw.result(), Fd::new(FdKind::Unknown), turn);
+        return add_fd(world, raw.tid, raw.result(), Fd::new(FdKind::Unset), turn);
     }
     if raw.result() < 0 {
         return;
@@ -280,7 +280,7 @@ fn fcntl(world: &mut World, raw: &RawEvent<'_>, turn: &mut Turn) {
             if turn::fd(world, raw.tid, num).is_none_or(is_so) {
                 return;
             }
-            if let Some(fd) = turn::fds_mut(world, raw.tid).and_then(|fds| fds.get_mut(&num)) {
+            if let Some(fd) = turn::fds_mut(world, raw.tid).and_then(|fds| fds.get_mut(num)) {
                 fd.flags ^= O_CLOEXEC;
             }
         }
@@ -322,6 +322,6 @@ fn close_range(world: &mut World, raw: &RawEvent<'_>) {
             fd.flags |= O_CLOEXEC;
         }
     } else {
-        fds.retain(|num, _| !range.contains(num));
+        fds.retain(|num, _| !range.contains(&num));
     }
 }

@@ -1,9 +1,7 @@
 //! Birth and death: clone, fork, vfork, procexit.
 
-use std::sync::Arc;
-
 use super::{Doomed, RawEvent, Tracker, processes};
-use crate::event::{InContainer, Param, Thread, World, known, no_bytes};
+use crate::event::{Fds, InContainer, Param, Thread, World, known, no_bytes};
 
 const CLONE_FILES: u32 = 1;
 const CLONE_NEWPID: u32 = 64;
@@ -212,7 +210,7 @@ fn child_of(world: &World, model: &Thread, tid: i64, flags: u32, is_valid: bool)
     (thread.pfmajor, thread.pfminor) = (Some(0), Some(0));
     (thread.vm_size_kb, thread.vm_rss_kb, thread.vm_swap_kb) = (Some(0), Some(0), Some(0));
     if !is_leader {
-        thread.fds = Arc::default();
+        thread.fds = Fds::default();
         thread.cwd = no_bytes();
         thread.env = no_bytes();
     } else if is_valid {
@@ -221,10 +219,8 @@ fn child_of(world: &World, model: &Thread, tid: i64, flags: u32, is_valid: bool)
             && let Some(main) = world.main_thread(model)
         {
             thread.cwd = main.cwd.clone();
-            if model.shares_fds() {
-                thread.fds = Arc::clone(&main.fds);
-            }
         }
+        thread.fds = world.fd_table(model).map(Fds::inherited).unwrap_or_default();
     }
     processes::set_unsaid(&mut thread);
     thread

@@ -184,7 +184,7 @@ impl Tracker {
             && let Some(thread) = thread
         {
             fd.num = FdNumber::Known(turn.fd);
-            fd.info = turn.info.and_then(|num| world.fd_table(thread)?.get(&num));
+            fd.info = turn.info.and_then(|num| world.fd_table(thread)?.get(num));
             fd.name_changed = turn.has_name_changed;
         }
         Seen { world, thread, fd }
@@ -234,7 +234,7 @@ impl Tracker {
         match doomed {
             Doomed::Fd { tid, num } => {
                 if let Some(fds) = turn::fds_mut(world, tid) {
-                    fds.remove(&num);
+                    fds.remove(num);
                 }
             }
             Doomed::Thread { tid, ts } => {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::{Tracker, processes, sockets};
 use crate::decode::scap::fds::{ListedFd, ListedKind, mapped};
@@ -20,6 +19,13 @@ impl Tracker {
     pub fn clear_interfaces(&mut self, world: &mut World) {
         self.interfaces.clear();
         world.host.addresses.clear();
+    }
+
+    /// Forgets the users and groups of the machine: a new list begins.
+    pub fn clear_accounts(&mut self, world: &mut World) {
+        let host = crate::event::no_bytes();
+        world.users.remove(&host);
+        world.groups.remove(&host);
     }
 
     /// Learns a user or group.
@@ -51,7 +57,7 @@ impl Tracker {
     /// Learns a descriptor of a thread that is known; others are of no use.
     pub fn add_fd(&mut self, world: &mut World, tid: i64, listed: &ListedFd<'_>) {
         if let Some(thread) = world.threads.get_mut(&tid) {
-            Arc::make_mut(&mut thread.fds).insert(listed.num, fd_of(listed));
+            thread.fds.to_mut().insert(listed.num, fd_of(listed));
         }
     }
 
@@ -71,16 +77,17 @@ impl Tracker {
         let ports: BTreeSet<u16> = world
             .threads
             .values()
-            .flat_map(|thread| thread.fds.values())
+            .flat_map(|thread| thread.fds.iter())
+            .map(|(_, fd)| fd)
             .filter(|fd| matches!(fd.kind, FdKind::Ipv4Server | FdKind::Ipv6Server))
             .filter_map(|fd| Some(fd.socket?.server?.1))
             .collect();
         for tid in tids {
             let Some(thread) = world.threads.get_mut(&tid) else { continue };
-            if !thread.fds.values().any(|fd| fd.kind == FdKind::Ipv4Socket) {
+            if !thread.fds.iter().any(|(_, fd)| fd.kind == FdKind::Ipv4Socket) {
                 continue;
             }
-            for fd in Arc::make_mut(&mut thread.fds).values_mut() {
+            for (_, fd) in thread.fds.to_mut().iter_mut() {
                 find_role(fd, &ports);
             }
         }

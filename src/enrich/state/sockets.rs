@@ -239,7 +239,7 @@ fn change_fd(world: &mut World, tid: i64, turn: &mut Turn, change: impl FnOnce(&
     if turn::fd(world, tid, num).is_none() {
         return;
     }
-    if let Some(fd) = turn::fds_mut(world, tid).and_then(|fds| fds.get_mut(&num)) {
+    if let Some(fd) = turn::fds_mut(world, tid).and_then(|fds| fds.get_mut(num)) {
         let old = fd.name.clone();
         change(fd);
         turn.has_name_changed |= fd.name != old;

@@ -1,8 +1,8 @@
 //! What one event is about, and the ways to the tables that it changes.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use crate::event::{EventFlags, EventType, Fd, FdTable, Thread, World, known};
+use crate::event::{EventFlags, EventType, Fd, FdTable, Fds, Thread, World, known};
 
 /// The event's thread and descriptor as they are found out.
 #[derive(Clone, Copy, Debug)]
@@ -59,26 +59,26 @@ fn fd_owner(world: &World, tid: i64) -> Option<i64> {
 }
 
 /// The descriptors that a thread uses, to read.
-pub(super) fn fds(world: &World, tid: i64) -> Option<&FdTable> {
+pub(super) fn fds(world: &World, tid: i64) -> Option<&Fds> {
     world.fd_table(world.thread(tid)?)
 }
 
 /// The descriptors that a thread uses, to change; a table shared since a fork is copied first.
 pub(super) fn fds_mut(world: &mut World, tid: i64) -> Option<&mut FdTable> {
     let owner = fd_owner(world, tid)?;
-    world.threads.get_mut(&owner).map(|owner| Arc::make_mut(&mut owner.fds))
+    world.threads.get_mut(&owner).map(|owner| owner.fds.to_mut())
 }
 
 /// One entry, to read.
 pub(super) fn fd(world: &World, tid: i64, num: i64) -> Option<&Fd> {
-    fds(world, tid)?.get(&num)
+    fds(world, tid)?.get(num)
 }
 
 /// Adds a descriptor; it is the event's.
 pub(super) fn add_fd(world: &mut World, tid: i64, num: i64, fd: Fd, turn: &mut Turn) {
     let has_name = !fd.name.is_empty();
     let Some(fds) = fds_mut(world, tid) else { return };
-    if fds.len() >= MAX_FDS && !fds.contains_key(&num) {
+    if fds.len() >= MAX_FDS && !fds.contains(num) {
         return;
     }
     fds.insert(num, fd);

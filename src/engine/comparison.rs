@@ -30,6 +30,8 @@ pub enum Test {
     Signed(Relation, i64),
     /// With an unsigned integer.
     Unsigned(Relation, u64),
+    /// With the bits of an integer, cut to the width of the value, as the value's type compares.
+    Native(Relation, u64),
     /// With the 64 bits of several integers, sorted.
     IntegerIn(Box<[i64]>),
     /// With a floating-point number.
@@ -204,6 +206,12 @@ impl Test {
             }
             (Self::Unsigned(relation, literal), Value::NotNegative) => {
                 *relation == Relation::GreaterOrEqual && *literal == 0
+            }
+            (Self::Native(relation, literal), Value::NotNegative) => {
+                holds_if_not_negative(*relation, literal.cast_signed())
+            }
+            (Self::Native(relation, literal), Value::Native(ty, bits)) => {
+                relation.holds(ty.compare(bits, *literal))
             }
             (Self::Double(relation, literal), Value::Double(number)) => {
                 number.partial_cmp(literal).is_some_and(|ordering| relation.holds(ordering))

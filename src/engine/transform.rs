@@ -157,7 +157,7 @@ fn to_text<'a>(value: Value<'a>, arena: &'a Arena) -> Option<&'a [u8]> {
         Value::Bool(flag) => write!(text, "{flag}"),
         Value::Double(number) => write!(text, "{number}"),
         Value::Ip(address) => write!(text, "{address}"),
-        Value::List(_) | Value::NotNegative => return None,
+        Value::List(_) | Value::NotNegative | Value::Native(..) => return None,
     };
     written.ok().map(|()| text.into_bump_str().as_bytes())
 }

@@ -4,7 +4,9 @@ use super::evt_kind::{self as kind, Way};
 use super::evt_open as open;
 use super::evt_result::{self as result, Target};
 use super::evt_time::{self as time, SECOND};
-use super::{Arg, ArgKind as A, FieldClass, FieldFlags as F, FieldInfo, absent, field, render};
+use super::{
+    Arg, ArgKind as A, Compare, FieldClass, FieldFlags as F, FieldInfo, absent, field, render,
+};
 use crate::event::{DataType as T, Event, EventFlags, Param, Value};
 
 /// These fields can be used for all event types.
@@ -52,7 +54,7 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("evt.cpu", T::Int16, "CPU number.", |e, _| e.cpu.map(|cpu| Value::Int(cpu.into()))),
     field("evt.args", T::CharBuf, "All parameters as name=value(resolved) joined by blanks.", |e, _| render::arguments(e).map(Value::Bytes)),
     field("evt.arg", T::CharBuf, "One parameter as text: resolved form if not empty, else plain form; evt.arg.NAME or evt.arg[N].", argument).arg(A::DOT_OR_INDEX.required()),
-    field("evt.rawarg", T::Dyn, "One parameter with its native type; evt.rawarg.NAME.", raw_argument).arg(A::DOT.required()).flags(F::NO_RHS | F::NO_TRANSFORMER),
+    field("evt.rawarg", T::Dyn, "One parameter with its native type; evt.rawarg.NAME.", raw_argument).arg(A::DOT.required()).flags(F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::Native(native_argument)),
     field("evt.info", T::CharBuf, "Same as evt.args.", |e, _| render::arguments(e).map(Value::Bytes)),
     field("evt.buffer", T::ByteBuf, "I/O data of the event (param data).", buffer),
     field("evt.buflen", T::UInt64, "Return value if >=0 for I/O events on a known fd.", |e, _| result::buflen(e, Way::Any, Target::Any)),
@@ -139,6 +141,20 @@ fn raw_argument<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
             })
         }
     }
+}
+
+/// The same for comparisons: a number with the type that it has in this event, which need not be
+/// the one that the literal was read for.
+fn native_argument<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
+    let value = raw_argument(event, arg)?;
+    let bits = match value {
+        Value::Int(number) => number.cast_unsigned(),
+        Value::UInt(number) => number,
+        other => return Some(other),
+    };
+    let index = param_index(event, arg)?;
+    let info = render::shown_params(event).get(index)?;
+    Some(Value::Native(render::type_of(info, event.param(index)), bits))
 }
 
 /// The data that was read or written, as far as it was captured.

@@ -65,6 +65,8 @@ pub enum Compare {
     /// The elements of this list (both ends of a connection): `=`, `in`, `<` … hold if they hold
     /// for any, `!=` if it holds for all.
     EitherEnd(Read),
+    /// This value, by the type that it has in the event: the literal is cut to its width.
+    Native(Read),
 }
 
 /// Which argument a field takes.

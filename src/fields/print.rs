@@ -117,8 +117,8 @@ fn push_number(value: Value<'_>, form: Number, ty: DataType, out: &mut Vec<u8>) 
     // Writing into a vector cannot fail.
     let _ = match form {
         Number::Hidden => return false,
-        Number::Hex => write!(out, "{:X}", render::masked(ty, bits)),
-        Number::Octal => write!(out, "{:o}", render::masked(ty, bits)),
+        Number::Hex => write!(out, "{:X}", ty.masked(bits)),
+        Number::Octal => write!(out, "{:o}", ty.masked(bits)),
         Number::Padded => write!(out, "{bits:09}"),
         Number::Decimal => return push_value(value, out),
     };
@@ -129,7 +129,7 @@ fn push_number(value: Value<'_>, form: Number, ty: DataType, out: &mut Vec<u8>) 
 pub fn push_value(value: Value<'_>, out: &mut Vec<u8>) -> bool {
     let _ = match value {
         Value::Int(number) => write!(out, "{number}"),
-        Value::UInt(number) => write!(out, "{number}"),
+        Value::UInt(number) | Value::Native(_, number) => write!(out, "{number}"),
         Value::Bool(answer) => write!(out, "{answer}"),
         Value::Double(number) => write!(out, "{number:.1}"),
         Value::Bytes(bytes) => out.write_all(bytes),

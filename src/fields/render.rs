@@ -224,23 +224,14 @@ fn push_number(ty: DataType, base: Base, signed: i64, value: u64, text: &mut Tex
             | DataType::UInt64
     );
     match base {
-        Base::Hex if is_plain => text.push_hex(masked(ty, value)),
-        Base::Octal if is_plain => push_octal(masked(ty, value), text),
+        Base::Hex if is_plain => text.push_hex(ty.masked(value)),
+        Base::Octal if is_plain => push_octal(ty.masked(value), text),
         _ => match ty {
             DataType::UInt32 => text.push_int(i64::from(low_half(value).cast_signed())),
             DataType::UInt64 => text.push_int(signed),
             _ if ty.is_signed() => text.push_int(signed),
             _ => text.push_uint(value),
         },
-    }
-}
-
-/// The bits of a signed number that its type has.
-#[must_use]
-pub fn masked(ty: DataType, value: u64) -> u64 {
-    match ty.size() {
-        Some(size @ 1..8) => value & ((1 << (8 * size)) - 1),
-        _ => value,
     }
 }
 

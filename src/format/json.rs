@@ -177,7 +177,7 @@ fn push_value(value: Value<'_>, out: &mut Vec<u8>) {
         Value::Int(number) => {
             let _ = write!(out, "{number}");
         }
-        Value::UInt(number) => push_number(number, out),
+        Value::UInt(number) | Value::Native(_, number) => push_number(number, out),
         Value::Double(number) => {
             let _ = serde_json::to_writer(out, &number);
         }

@@ -176,7 +176,10 @@ fn constant(
         // Falco doesn't know how long such a number is and finds it in no list.
         literals.clear();
     }
-    let test = test::of_literals(check.operator, check.modifier, left.ty, &literals)?;
+    let mut test = test::of_literals(check.operator, check.modifier, left.ty, &literals)?;
+    if is_raw_number(left) {
+        test = test::native(test, left.ty);
+    }
     Ok((test, format!("({})", shown.join(", "))))
 }
 

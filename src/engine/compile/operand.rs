@@ -35,6 +35,7 @@ impl Typed {
         match self.compare {
             Compare::Any(_) => Quantifier::Any,
             Compare::EitherEnd(_) => Quantifier::Ends,
+            Compare::Native(_) => Quantifier::One,
             Compare::Plain if !self.is_list => Quantifier::One,
             Compare::Plain if matches!(operator, Operator::Intersects) => Quantifier::Any,
             Compare::Plain => Quantifier::All,
@@ -55,10 +56,14 @@ pub(super) fn typed(operand: &Operand) -> Result<Typed, String> {
 
 fn field(name: &str, argument: Option<&str>) -> Result<Typed, String> {
     let field = lookup(name, argument).map_err(|error| error.0)?;
-    let compare = if field.arg == Arg::None { field.info.compare } else { Compare::Plain };
+    let compare = match field.info.compare {
+        Compare::Native(read) => Compare::Native(read),
+        compare if field.arg == Arg::None => compare,
+        _ => Compare::Plain,
+    };
     let read = match compare {
         Compare::Plain => field.info.read,
-        Compare::Any(read) | Compare::EitherEnd(read) => read,
+        Compare::Any(read) | Compare::EitherEnd(read) | Compare::Native(read) => read,
     };
     Ok(Typed {
         ty: field.ty,

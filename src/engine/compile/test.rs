@@ -87,6 +87,19 @@ pub(super) fn of_operand(operator: Operator, left: &Typed, right: Typed) -> Resu
     Ok(Test::Right(RightTest { source: right.source, source_text, comparison, is_signed }))
 }
 
+/// A comparison with the bits of the literals, for values that come with a type of their own.
+pub(super) fn native(test: Test, ty: DataType) -> Test {
+    let all = |tests: Box<[Test]>| tests.into_iter().map(|test| native(test, ty)).collect();
+    match test {
+        Test::Signed(relation, number) => Test::Native(relation, ty.masked(number.cast_unsigned())),
+        Test::Unsigned(relation, number) => Test::Native(relation, ty.masked(number)),
+        Test::OneOf(tests) => Test::OneOf(all(tests)),
+        Test::AnyOf(tests) => Test::AnyOf(all(tests)),
+        Test::AllOf(tests) => Test::AllOf(all(tests)),
+        other => other,
+    }
+}
+
 fn of_set(family: Family, literals: &[Literal]) -> Test {
     match family {
         Family::Integer { .. } | Family::Port => {

@@ -211,10 +211,119 @@ fn a_damaged_event_is_skipped_and_counted() {
     let second = capture.blocks[capture.blocks.len() - 2];
     // The number of its parameters: behind block header, CPU, time, thread, length and code.
     capture.bytes[second + 32..second + 36].copy_from_slice(&u32::MAX.to_le_bytes());
+    let (found, result, summary) = play(&capture.bytes, "%evt.num %fd.name");
+    result.unwrap();
+    assert_eq!(found, ["1 /a", "3 /c"]);
+    assert_eq!(summary.damage.skipped, 1);
+}
+
+#[test]
+fn an_event_whose_length_alone_is_wrong_is_read_by_its_blocks() {
+    let mut capture = small();
+    capture.openat_event(1, TID, 5, "/a", 1);
+    capture.openat_event(2, TID, 6, "/b", 1);
+    let last = *capture.blocks.last().unwrap();
+    capture.bytes[last + 26..last + 30].copy_from_slice(&70_000_u32.to_le_bytes());
+    let end = capture.bytes.len();
+    capture.bytes[end - 1] = 9;
     let (found, result, summary) = play(&capture.bytes, "%fd.name");
     result.unwrap();
-    assert_eq!(found, ["/a", "/c"]);
-    assert_eq!(summary.damage.skipped, 1);
+    assert_eq!(found, ["/a", "/b"]);
+    assert_eq!((summary.damage.skipped, summary.damage.wrong_lengths), (0, 2));
+}
+
+#[test]
+fn an_old_event_whose_lengths_do_not_add_up_ends_the_capture() {
+    let mut capture = small();
+    capture.openat_event(1, TID, 5, "/a", 1);
+    capture.old_event(5, 2, TID, &[P::I64(0)]);
+    capture.openat_event(3, TID, 6, "/b", 1);
+    let second = capture.blocks[capture.blocks.len() - 2];
+    capture.bytes[second + 26] += 1;
+    let (found, result, _) = play(&capture.bytes, "%fd.name");
+    assert_eq!(found, ["/a"]);
+    let error = result.unwrap_err().to_string();
+    assert!(error.contains(&format!("byte {second}:")), "{error}");
+}
+
+#[test]
+fn a_number_of_parameters_that_no_writer_used_is_told() {
+    let mut capture = small();
+    capture.event(code::OPENAT, 1, TID, &[]);
+    capture.openat_event(2, TID, 6, "/b", 1);
+    let (found, result, summary) = play(&capture.bytes, "%evt.num %fd.name");
+    result.unwrap();
+    assert_eq!(found, ["2 /b"]);
+    let (_, first) = summary.damage.first.unwrap();
+    assert!(first.to_string().contains("number of parameters"), "{first}");
+}
+
+#[test]
+fn parameters_of_a_newer_writer_are_left_out() {
+    let mut capture = small();
+    let close = [P::I64(0), P::I64(0), P::U64(1), P::Text("new")];
+    capture.event(code::CLOSE, 1, TID, &close);
+    assert_eq!(lines(&capture, "%evt.args"), ["res=0 fd=0(<f>/dev/null)"]);
+}
+
+#[test]
+fn a_list_that_is_damaged_ends_the_capture_before_its_events() {
+    let mut capture = small();
+    capture.openat_event(1, TID, 5, "/a", 1);
+    for (from, expected) in [(1, "a user list"), (2, "another length"), (3, "another length")] {
+        let mut bytes = capture.bytes.clone();
+        let at = capture.blocks[from];
+        if from == 1 {
+            // The list of users stands twice before its section.
+            bytes.drain(..at);
+        } else {
+            bytes[capture.blocks[from + 1] - 1] ^= 1;
+        }
+        let (found, result, _) = play(&bytes, "%evt.num");
+        assert!(found.is_empty());
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn what_a_fork_inherits_is_listed_the_other_way_around() {
+    let mut capture = small();
+    let socket = [P::I64(5), P::U32(2), P::U32(1), P::U32(6), P::U32(0)];
+    capture.event(code::SOCKET, 1, TID, &socket);
+    let stat = |capture: &mut Capture, tid| {
+        capture.event(code::FSTAT, 2, tid, &[P::I64(0), P::I64(5)]);
+    };
+    stat(&mut capture, TID);
+    capture.clone_event(3, TID, 50, 1, "child");
+    capture.clone_event(4, 50, 0, TID, "child");
+    stat(&mut capture, 50);
+    capture.clone_event(5, 50, 51, TID, "grandchild");
+    stat(&mut capture, 51);
+    let found = lines(&capture, "%evt.type %fd.types");
+    let listed: Vec<_> = found.iter().filter_map(|line| line.strip_prefix("fstat ")).collect();
+    assert_eq!(listed, ["(ipv4,file)", "(file,ipv4)", "(ipv4,file)"]);
+}
+
+#[test]
+fn a_raw_parameter_is_compared_in_the_width_that_it_has() {
+    const TIMERFD_CREATE: u16 = 137;
+    let mut capture = small();
+    for flags in [0, 1] {
+        let create = [P::I64(4), P::U8(0), P::U8(flags)];
+        capture.event(TIMERFD_CREATE, 1, TID, &create);
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("raw.scap");
+    fs::write(&file, &capture.bytes).unwrap();
+    // The literal is read for 32 bits; of these the call's flags have the lowest 8.
+    for (condition, expected) in [("> 4096", "1\n"), ("= 4096", "0\n"), ("= 257", "1\n")] {
+        let condition = format!("evt.rawarg.flags {condition}");
+        let arguments =
+            ["events", file.to_str().unwrap(), "-f", &condition, "-o", "%evt.rawarg.flags"];
+        let (exit, out, err) = eyas(&arguments, None);
+        assert_eq!((exit, out.as_str()), (Some(0), expected), "{condition}: {err}");
+    }
 }
 
 #[test]

@@ -67,13 +67,16 @@ pub fn run(
             damage.skipped
         );
     }
-    if damage.wrong_trailers > 0 {
+    if damage.wrong_lengths > 0 {
         log!(
             Level::Warning,
-            "{}: {} blocks end with another length than they begin with",
+            "{}: {} blocks tell different lengths of themselves and were read all the same",
             file.display(),
-            damage.wrong_trailers
+            damage.wrong_lengths
         );
+    }
+    if replay.capture.has_tail() {
+        log!(Level::Warning, "{}: what stands behind the gzip data was not read", file.display());
     }
     result.map_err(|error| error.to_string())
 }
@@ -112,12 +115,13 @@ enum Stage {
 /// What was damaged and skipped.
 #[derive(Clone, Debug, Default)]
 pub struct Damage {
-    /// Events that were skipped since their bytes don't fit together.
+    /// Events that were skipped since their bytes don't fit together; they have numbers.
     pub skipped: u64,
     /// The first of them: where, in bytes, and why.
     pub first: Option<(u64, Malformed)>,
-    /// Blocks whose length behind them is another than before them.
-    pub wrong_trailers: u64,
+    /// Events that were read though their block ends with another length than it begins with, or
+    /// their own length doesn't fit into it.
+    pub wrong_lengths: u64,
 }
 
 /// What a capture came to.
@@ -195,12 +199,10 @@ impl Replay {
                     Err(self.capture.error(Problem::NoEvents))
                 };
             };
-            if !block.is_intact {
-                self.damage.wrong_trailers += 1;
-            }
             match (self.stage, block.kind) {
                 (Stage::Section | Stage::Events, Kind::Section) => {
                     let at = block.offset;
+                    self.damage.wrong_lengths += u64::from(!block.is_intact);
                     let checked = check_section(block.body);
                     checked.map_err(|e| self.capture.error_at(at, e.into()))?;
                     self.begin_section();
@@ -211,6 +213,7 @@ impl Replay {
                         self.stage = Stage::Events;
                     }
                     let at = block.offset;
+                    self.damage.wrong_lengths += u64::from(!block.is_intact);
                     let turn = Turn {
                         decoder: &mut self.decoder,
                         tracker: &mut self.tracker,
@@ -223,7 +226,12 @@ impl Replay {
                     match turn.event(kind, block.body, &mut judge) {
                         Ok(ControlFlow::Continue(())) => {}
                         Ok(ControlFlow::Break(())) => return Ok(()),
+                        // Without a number of parameters nothing says that only this is wrong.
+                        Err(malformed) if !kind.is_counted => {
+                            return Err(self.capture.error_at(at, malformed.into()));
+                        }
                         Err(malformed) => {
+                            self.num += 1;
                             self.damage.skipped += 1;
                             self.damage.first.get_or_insert((at, malformed));
                         }
@@ -231,12 +239,20 @@ impl Replay {
                 }
                 (Stage::Lists, kind) => {
                     let at = block.offset;
+                    if !block.is_intact {
+                        return Err(self.capture.error_at(at, Problem::WrongTrailer));
+                    }
                     let learnt = learn(&mut self.tracker, &mut self.world, kind, block.body);
                     learnt.map_err(|e| self.capture.error_at(at, e.into()))?;
                 }
                 (Stage::Section | Stage::Events, kind) => {
                     let at = block.offset;
-                    return Err(self.capture.error_at(at, Problem::UnexpectedBlock(kind)));
+                    let expected = match self.stage {
+                        Stage::Section => "a section header",
+                        _ => "an event or a new section",
+                    };
+                    let problem = Problem::UnexpectedBlock(expected, kind);
+                    return Err(self.capture.error_at(at, problem));
                 }
             }
         }
@@ -245,7 +261,9 @@ impl Replay {
     /// What it came to so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
-        Summary { last_num: self.num, damage: self.damage.clone() }
+        let mut damage = self.damage.clone();
+        damage.wrong_lengths += self.decoder.wrong_lengths();
+        Summary { last_num: self.num, damage }
     }
 
     /// How far the reading is.
@@ -383,6 +401,7 @@ fn learn(
             }
         }
         Kind::Users(version) => {
+            tracker.clear_accounts(world);
             for account in lists::accounts(version, body) {
                 tracker.add_account(world, &account?);
             }

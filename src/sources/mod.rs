@@ -20,6 +20,7 @@ pub mod proc_connector;
 pub mod ptrace;
 pub mod replay;
 mod sequence;
+mod unpack;
 
 pub use fanotify::FileWatch;
 pub use fanotify::Wanted;

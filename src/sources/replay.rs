@@ -6,15 +6,15 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use flate2::read::MultiGzDecoder;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::decode::scap::Malformed;
 use crate::decode::scap::block::{BlockHeader, GZIP_MAGIC, HEADER_LEN, Kind, TRAILER_LEN};
+
+use super::unpack::Unpacked;
 
 /// No block is longer, in bytes.
 pub const MAX_BLOCK: usize = 32 << 20;
@@ -37,6 +37,7 @@ pub struct Capture {
     ending: Option<Option<io::Error>>,
     taken: Arc<AtomicU64>,
     size: Option<u64>,
+    has_tail: Arc<AtomicBool>,
 }
 
 /// How far the reading of a capture is.
@@ -109,9 +110,12 @@ pub enum Problem {
     /// The first bytes are of no capture.
     #[error("this is no capture file: expected a section header, found block type {0:#x}")]
     NoCapture(u32),
+    /// A list that ends with another length than it begins with.
+    #[error("the block ends with another length than it begins with")]
+    WrongTrailer,
     /// A block that may not be where it is.
-    #[error("expected an event or a new section, found {0:?}")]
-    UnexpectedBlock(Kind),
+    #[error("expected {0}, found a block with {1}")]
+    UnexpectedBlock(&'static str, Kind),
     /// Lists, and nothing happened.
     #[error("no events in file")]
     NoEvents,
@@ -161,6 +165,7 @@ impl Capture {
             ending: None,
             taken,
             size,
+            has_tail: Arc::default(),
         };
         let mut counted: Box<dyn Read + Send> = Box::new(counted);
         let mut magic = [0; GZIP_MAGIC.len()];
@@ -169,8 +174,8 @@ impl Capture {
         let whole = head.chain(counted);
         if found == magic.len() && magic == GZIP_MAGIC {
             capture.is_gzip = true;
-            let buffered = BufReader::with_capacity(READ_SIZE, whole);
-            capture.input = Box::new(MultiGzDecoder::new(buffered));
+            let has_tail = Arc::clone(&capture.has_tail);
+            capture.input = Box::new(Unpacked::new(Box::new(whole), has_tail));
         } else {
             capture.input = Box::new(whole);
         }
@@ -230,6 +235,12 @@ impl Capture {
     pub fn error_at(&self, offset: u64, problem: Problem) -> Error {
         let name = self.name.clone();
         Error { name, offset: Some(offset), is_gzip: self.is_gzip, problem }
+    }
+
+    /// Whether bytes that are not gzip stood behind those that are; they were not read.
+    #[must_use]
+    pub fn has_tail(&self) -> bool {
+        self.has_tail.load(Ordering::Relaxed)
     }
 
     /// How far the reading is; goes on telling while the capture is read.
@@ -359,7 +370,7 @@ mod tests {
     #[test]
     fn blocks_come_one_by_one_and_then_nothing() {
         let mut bytes = section();
-        bytes.extend(block(0x216, &[1, 2, 3, 4]));
+        bytes.extend(block(0x201, &[1, 2, 3, 4]));
         let mut capture = capture(bytes);
         assert_eq!(capture.next_block().unwrap().unwrap().kind, Kind::Section);
         let event = capture.next_block().unwrap().unwrap();
@@ -370,7 +381,7 @@ mod tests {
     #[test]
     fn an_absurd_length_allocates_nothing() {
         let mut bytes = section();
-        bytes.extend(0x216_u32.to_le_bytes());
+        bytes.extend(0x221_u32.to_le_bytes());
         bytes.extend(0x01ff_fff0_u32.to_le_bytes());
         bytes.extend([0; 100]);
         let mut capture = capture(bytes);

@@ -2,6 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::Malformed;
 use super::conversions::{Action, Source, action};
 use super::event::RawEvent;
 use super::layouts::{CONV, Class, Layout, OLD, UNUSED, layout};
@@ -52,11 +53,17 @@ impl Converter {
     }
 
     /// Applies the rows to an event until it is current. `slices` gets the parameters.
+    ///
+    /// A stored enter event of another call doesn't count: the capture lost an event between.
+    ///
+    /// # Errors
+    ///
+    /// If no writer ever made such an event with so many parameters.
     pub(super) fn convert<'a>(
         &'a mut self,
         raw: &RawEvent<'a>,
         slices: &mut Vec<&'a [u8]>,
-    ) -> Outcome {
+    ) -> Result<Outcome, Malformed> {
         slices.extend(raw.slices());
         if raw.code % 2 == 1 {
             let finished = std::mem::replace(&mut self.used, self.stored.remove(&raw.tid));
@@ -67,23 +74,29 @@ impl Converter {
         }
         let mut code = raw.code;
         for _ in 0..MAX_STEPS {
-            let Some(layout) = layout(code) else { return Outcome::Drop };
+            let Some(layout) = layout(code) else { return Ok(Outcome::Drop) };
             match decide(code, layout, slices.len()) {
-                Decision::Drop => return Outcome::Drop,
-                Decision::Pass => return Outcome::Pass(code),
+                Decision::Drop => return Ok(Outcome::Drop),
+                Decision::Pass => return Ok(Outcome::Pass(code)),
                 Decision::Convert => {}
             }
             let enter = Enter { stored: self.used.as_ref(), exit: code, json: &self.json };
             match action(code, slices.len()) {
-                None => return Outcome::Drop,
-                Some(Action::Pass) => return Outcome::Pass(code),
+                None => {
+                    return Err(Malformed::Unexpected {
+                        what: "number of parameters",
+                        expected: "one that a writer of captures ever used for this event",
+                        found: slices.len() as u64,
+                    });
+                }
+                Some(Action::Pass) => return Ok(Outcome::Pass(code)),
                 Some(Action::Store) => {
                     store(&mut self.stored, &mut self.spare, raw.tid, code, slices);
-                    return Outcome::Drop;
+                    return Ok(Outcome::Drop);
                 }
                 Some(Action::StoreAndPass) => {
                     store(&mut self.stored, &mut self.spare, raw.tid, code, slices);
-                    return Outcome::Pass(code);
+                    return Ok(Outcome::Pass(code));
                 }
                 Some(Action::Append(sources)) => {
                     for source in sources {
@@ -103,7 +116,7 @@ impl Converter {
                 }
             }
         }
-        Outcome::Drop
+        Ok(Outcome::Drop)
     }
 }
 
@@ -120,7 +133,7 @@ fn decide(code: u16, layout: &Layout, count: usize) -> Decision {
         Decision::Drop
     } else if !layout.is(CONV) {
         if layout.is(OLD) && is_enter { Decision::Drop } else { Decision::Pass }
-    } else if is_enter || layout.is(OLD) || count != layout.params.len() {
+    } else if is_enter || layout.is(OLD) || count < layout.params.len() {
         Decision::Convert
     } else {
         Decision::Pass

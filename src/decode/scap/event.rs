@@ -20,6 +20,8 @@ pub struct RawEvent<'a> {
     pub code: u16,
     /// Number of parameters.
     pub count: usize,
+    /// Its length was none that fits into its block, whose own was taken for it.
+    pub is_len_wrong: bool,
     /// Lengths of the parameters, two or four bytes each.
     lengths: Lengths<'a>,
     /// The parameters, back to back.
@@ -37,10 +39,6 @@ enum Lengths<'a> {
 const NOTIFICATION: u16 = 280;
 const INFRASTRUCTURE: u16 = 286;
 const WRONG_BY: usize = 3;
-
-/// Bytes of an event before its lengths, without the number of parameters.
-const SHORT_HEADER: usize = 8 + 8 + 4 + 2;
-const COUNT_LEN: usize = 4;
 
 impl<'a> RawEvent<'a> {
     /// Reads the body of an event block; `None` if the event is newer than the table of layouts.
@@ -61,26 +59,30 @@ impl<'a> RawEvent<'a> {
         let code = reader.u16_le("code of an event")?;
         let Some(layout) = layout(code) else { return Ok(None) };
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let header = SHORT_HEADER + if block.is_counted { COUNT_LEN } else { 0 };
-        let fits = |len: usize| len.checked_sub(header);
-        let mut payload_len = fits(len).ok_or(Malformed::Unexpected {
-            what: "length of an event",
-            expected: "at least its header",
-            found: len as u64,
-        })?;
-        let (count, lengths, data) = if block.is_counted {
+        let payload_len = len.checked_sub(block.header_len());
+        let is_large = has_large_lengths(layout);
+        let (count, lengths, data, is_len_wrong) = if block.is_counted {
             let count = usize::try_from(reader.u32_le("number of parameters")?);
-            let count = count.unwrap_or(usize::MAX);
-            let rest = reader.take(payload_len, "parameters of an event")?;
-            split_counted(count, rest, has_large_lengths(layout))?
+            let room = reader.rest();
+            let payload = payload_len.and_then(|len| room.get(..len));
+            let split =
+                split_counted(count.unwrap_or(usize::MAX), payload.unwrap_or(room), is_large)?;
+            (split.0, split.1, split.2, payload.is_none())
         } else {
+            let mut payload_len = payload_len.ok_or(Malformed::Unexpected {
+                what: "length of an event",
+                expected: "at least its header",
+                found: len as u64,
+            })?;
             if code == NOTIFICATION || code == INFRASTRUCTURE {
                 payload_len = payload_len.saturating_sub(WRONG_BY);
             }
             let rest = reader.take(payload_len, "parameters of an event")?;
-            split_uncounted(layout.params.len(), rest, has_large_lengths(layout))?
+            let split = split_uncounted(layout.params.len(), rest, is_large)?;
+            (split.0, split.1, split.2, false)
         };
-        Ok(Some((Self { ts, tid, cpu, dump_flags, code, count, lengths, data }, layout)))
+        let raw = Self { ts, tid, cpu, dump_flags, code, count, is_len_wrong, lengths, data };
+        Ok(Some((raw, layout)))
     }
 
     /// The bytes of each parameter.
@@ -163,8 +165,8 @@ fn sum(lengths: Lengths<'_>) -> usize {
 mod tests {
     use super::*;
 
-    const COUNTED: EventBlock = EventBlock { is_counted: true, has_flags: false };
-    const UNCOUNTED: EventBlock = EventBlock { is_counted: false, has_flags: false };
+    const COUNTED: EventBlock = EventBlock { is_counted: true, has_flags: false, is_large: false };
+    const UNCOUNTED: EventBlock = EventBlock { is_counted: false, ..COUNTED };
 
     /// close exit: res, fd.
     fn close(block: EventBlock, params: &[&[u8]]) -> Vec<u8> {
@@ -172,8 +174,7 @@ mod tests {
         body.extend(1_000_u64.to_le_bytes());
         body.extend(42_u64.to_le_bytes());
         let payload: usize = params.iter().map(|param| param.len() + 2).sum();
-        let header = SHORT_HEADER + if block.is_counted { COUNT_LEN } else { 0 };
-        body.extend(u32::try_from(header + payload).unwrap().to_le_bytes());
+        body.extend(u32::try_from(block.header_len() + payload).unwrap().to_le_bytes());
         body.extend(5_u16.to_le_bytes());
         if block.is_counted {
             body.extend(u32::try_from(params.len()).unwrap().to_le_bytes());
@@ -202,6 +203,20 @@ mod tests {
         let (event, _) = RawEvent::parse(COUNTED, &body).unwrap().unwrap();
         assert_eq!(event.slices().collect::<Vec<_>>(), [&[1; 8][..], &[2; 8][..]]);
         assert_eq!((event.cpu, event.ts, event.tid), (3, 1_000, 42));
+    }
+
+    #[test]
+    fn a_wrong_length_of_the_event_is_made_good_by_its_blocks() {
+        for wrong in [0_u32, 5, 100_000, u32::MAX] {
+            let mut body = close(COUNTED, &[&[1; 8], &[2; 8]]);
+            body[18..22].copy_from_slice(&wrong.to_le_bytes());
+            let (event, _) = RawEvent::parse(COUNTED, &body).unwrap().unwrap();
+            assert_eq!(event.slices().collect::<Vec<_>>(), [&[1; 8][..], &[2; 8][..]]);
+            assert!(event.is_len_wrong);
+        }
+        let mut body = close(UNCOUNTED, &[&[1; 8], &[2; 8]]);
+        body[18] += 1;
+        assert!(RawEvent::parse(UNCOUNTED, &body).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Malformed;
-use super::lists::{entries, sized, text, v4, v6};
+use super::lists::{MAX_FD_NAME, entries, sized, text, v4, v6};
 use crate::decode::reader::Reader;
 
 /// One open descriptor.
@@ -103,16 +103,16 @@ fn kind<'a>(version: u8, ty: u8, reader: &mut Reader<'a>) -> Result<ListedKind<'
         8 => ListedKind::Unix {
             source: reader.u64_le("address of a unix socket")?,
             dest: reader.u64_le("address of a unix socket")?,
-            path: text(reader, "path of a unix socket")?,
+            path: text(reader, "path of a unix socket", MAX_FD_NAME)?,
         },
         16 => {
             let flags = reader.u32_le("open flags")?;
-            let path = text(reader, "path of a file")?;
+            let path = text(reader, "path of a file", MAX_FD_NAME)?;
             let dev = if version >= 2 { reader.u32_le("device of a file").unwrap_or(0) } else { 0 };
             ListedKind::File { flags, path, dev }
         }
         1 | 2 | 7 | 9..=15 | 17..=21 => {
-            ListedKind::Named { ty, name: text(reader, "name of a descriptor")? }
+            ListedKind::Named { ty, name: text(reader, "name of a descriptor", MAX_FD_NAME)? }
         }
         newer if version >= 2 => ListedKind::Newer { ty: newer },
         other => {

@@ -76,9 +76,11 @@ pub enum Account<'a> {
     Group { gid: u32, name: &'a [u8] },
 }
 
-/// Longest path, longest list of arguments that writers make.
+/// Longest path, list of arguments, name of a user and of a descriptor that writers make.
 const MAX_PATH: usize = 1024;
 const MAX_LIST: usize = 4096;
+const MAX_ACCOUNT: usize = 255;
+pub(super) const MAX_FD_NAME: usize = 1023;
 
 /// From this many bytes on the end of an entry has the fields of today's writers.
 const OLD_TAIL: usize = 29;
@@ -93,6 +95,7 @@ pub fn machine(body: &[u8]) -> Result<Machine<'_>, Malformed> {
     reader.take(4 + 8 + 8, "machine")?;
     let hostname = reader.take(128, "host name")?;
     let boot_ts = reader.u64_le("boot time")?;
+    reader.take(3 * 8, "flags of the machine")?;
     Ok(Machine { hostname: until_nul(hostname), boot_ts })
 }
 
@@ -143,10 +146,13 @@ pub(super) fn sized<'a>(
     Ok(Reader::new(reader.take(body, what)?))
 }
 
-/// Text with its length in two bytes; a NUL at its end isn't its.
-pub(super) fn text<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<&'a [u8], Malformed> {
-    let bytes = limited(reader, what, MAX_PATH)?;
-    Ok(bytes.strip_suffix(b"\0").unwrap_or(bytes))
+/// Text of at most `most` bytes, with its length in two bytes; it ends before a NUL.
+pub(super) fn text<'a>(
+    reader: &mut Reader<'a>,
+    what: &'static str,
+    most: usize,
+) -> Result<&'a [u8], Malformed> {
+    limited(reader, what, most).map(until_nul)
 }
 
 /// Items with a NUL behind each.
@@ -184,13 +190,13 @@ fn process<'a>(version: u8, whole: &mut Reader<'a>) -> Result<Process<'a>, Malfo
     if version >= 8 {
         process.vpgid = Some(reader.i64_le("process group")?);
     }
-    process.comm = text(reader, "comm")?;
-    process.exe = text(reader, "exe")?;
+    process.comm = text(reader, "comm", MAX_PATH)?;
+    process.exe = text(reader, "exe", MAX_PATH)?;
     if version >= 7 {
-        process.exepath = text(reader, "exepath")?;
+        process.exepath = text(reader, "exepath", MAX_PATH)?;
     }
     process.args = list(reader, "arguments")?;
-    process.cwd = text(reader, "working directory")?;
+    process.cwd = text(reader, "working directory", MAX_PATH)?;
     process.fdlimit = reader.i64_le("limit of descriptors")?;
     process.flags = reader.u32_le("clone flags")?;
     process.uid = reader.u32_le("user id")?;
@@ -211,7 +217,7 @@ fn process<'a>(version: u8, whole: &mut Reader<'a>) -> Result<Process<'a>, Malfo
         process.cgroups = list(reader, "cgroups")?;
     }
     if version >= 5 {
-        process.root = text(reader, "root directory")?;
+        process.root = text(reader, "root directory", MAX_PATH)?;
     }
     if version >= 9 {
         // Whatever this entry is too short for was not told.
@@ -248,10 +254,21 @@ fn process_tail(process: &mut Process<'_>, reader: &mut Reader<'_>) -> Result<()
 
 fn interface(version: u8, reader: &mut Reader<'_>) -> Result<Interface, Malformed> {
     const WHAT: &str = "entry of an interface list";
+    let mut entry = *reader;
     if version >= 2 {
         // Unlike in the other lists this length doesn't count itself.
-        reader.u32_le(WHAT)?;
+        let len = usize::try_from(reader.u32_le(WHAT)?).unwrap_or(usize::MAX);
+        entry = Reader::new(reader.take(len, WHAT)?);
     }
+    let found = interface_of(&mut entry)?;
+    if version < 2 {
+        *reader = entry;
+    }
+    Ok(found)
+}
+
+fn interface_of(reader: &mut Reader<'_>) -> Result<Interface, Malformed> {
+    const WHAT: &str = "entry of an interface list";
     let ty = reader.u16_le(WHAT)?;
     let name_len = usize::from(reader.u16_le(WHAT)?);
     let (address, netmask, has_speed) = match ty {
@@ -293,15 +310,14 @@ fn account<'a>(version: u8, whole: &mut Reader<'a>) -> Result<Account<'a>, Malfo
         0 => Account::User {
             uid: reader.u32_le("user id")?,
             gid: reader.u32_le("group id")?,
-            name: text(reader, "user name")?,
-            home: text(reader, "home directory")?,
-            shell: text(reader, "shell")?,
+            name: text(reader, "user name", MAX_ACCOUNT)?,
+            home: text(reader, "home directory", MAX_ACCOUNT)?,
+            shell: text(reader, "shell", MAX_ACCOUNT)?,
         },
-        1 => Account::Group { gid: reader.u32_le("group id")?, name: text(reader, "group name")? },
-        other => {
-            let expected = "a user (0) or a group (1)";
-            return Err(Malformed::Unexpected { what: WHAT, expected, found: u64::from(other) });
-        }
+        _ => Account::Group {
+            gid: reader.u32_le("group id")?,
+            name: text(reader, "group name", MAX_ACCOUNT)?,
+        },
     };
     if version < 2 {
         *whole = entry;
@@ -340,7 +356,27 @@ mod tests {
     #[test]
     fn text_longer_than_writers_make_is_refused() {
         let bytes = [0xff, 0xff];
-        assert!(text(&mut Reader::new(&bytes), "comm").is_err());
+        assert!(text(&mut Reader::new(&bytes), "comm", MAX_PATH).is_err());
+    }
+
+    #[test]
+    fn text_ends_before_a_nul() {
+        let bytes = *b"\x05\0ab\0cd";
+        assert_eq!(text(&mut Reader::new(&bytes), "comm", MAX_PATH), Ok(&b"ab"[..]));
+    }
+
+    #[test]
+    fn an_interface_of_a_newer_writer_is_as_long_as_it_says() {
+        let one = |last: u8| {
+            let mut entry = vec![3, 0, 2, 0, 10, 0, 0, last, 255, 0, 0, 0, 10, 255, 255, 255];
+            entry.extend(*b"loNEW");
+            let mut bytes = u32::try_from(entry.len()).unwrap().to_le_bytes().to_vec();
+            bytes.extend(entry);
+            bytes
+        };
+        let body = [one(1), one(2)].concat();
+        let all: Vec<_> = interfaces(2, &body).map(|one| one.unwrap().address).collect();
+        assert_eq!(all, [IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2])]);
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub struct Head {
 pub struct Decoder {
     converter: Converter,
     slices: Vec<&'static [u8]>,
+    wrong_lengths: u64,
 }
 
 impl Decoder {
@@ -89,6 +90,7 @@ impl Decoder {
     ) -> Result<Option<Head>, Malformed> {
         params.clear();
         let Some((raw, layout)) = RawEvent::parse(block, body)? else { return Ok(None) };
+        self.wrong_lengths += u64::from(raw.is_len_wrong);
         if layout.is(UNUSED) {
             return Ok(None);
         }
@@ -98,11 +100,17 @@ impl Decoder {
                 return Ok(None);
             }
         } else if !is_current {
-            return Ok(self.convert(&raw, params));
+            return self.convert(&raw, params);
         }
         params::read(layout, raw.slices(), params);
         let ty = target_type(layout, params);
         Ok(ty.map(|ty| head(&raw, ty, false)))
+    }
+
+    /// How many events had a length that doesn't fit into their blocks, and were read by those'.
+    #[must_use]
+    pub const fn wrong_lengths(&self) -> u64 {
+        self.wrong_lengths
     }
 
     /// Forgets everything about threads: another section begins.
@@ -110,17 +118,21 @@ impl Decoder {
         self.converter.reset();
     }
 
-    fn convert<'a>(&'a mut self, raw: &RawEvent<'a>, params: &mut Vec<Param<'a>>) -> Option<Head> {
+    fn convert<'a>(
+        &'a mut self,
+        raw: &RawEvent<'a>,
+        params: &mut Vec<Param<'a>>,
+    ) -> Result<Option<Head>, Malformed> {
         let mut slices: Vec<&'a [u8]> = recycled(std::mem::take(&mut self.slices));
         let outcome = self.converter.convert(raw, &mut slices);
-        let head = match outcome {
+        let head = outcome.map(|outcome| match outcome {
             Outcome::Drop => None,
             Outcome::Pass(code) => layouts::layout(code).and_then(|layout| {
                 params::read(layout, slices.iter().copied(), params);
                 let is_enter = code % 2 == 0 && layout.is(layouts::CONV);
                 target_type(layout, params).map(|ty| head(raw, ty, is_enter))
             }),
-        };
+        });
         slices.clear();
         self.slices = recycled(slices);
         head

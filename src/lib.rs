@@ -33,3 +33,4 @@ pub mod format;
 pub mod log;
 pub mod outputs;
 pub mod service;
+pub mod web;

@@ -20,11 +20,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sources", &["sys", "decode", "procfs", "probe", "metrics"]),
     ("enrich", &["sys", "decode", "procfs", "event", "metrics"]),
     ("outputs", &["sys", "format", "metrics", "log"]),
+    ("web", &["sys", "log"]),
     (
         "service",
         &[
             "sys", "log", "metrics", "config", "event", "decode", "fields", "engine", "format",
-            "probe", "procfs", "sources", "enrich", "outputs",
+            "probe", "procfs", "sources", "enrich", "outputs", "web",
         ],
     ),
     ("doctor", &["event", "engine", "probe", "service"]),
@@ -32,7 +33,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "cli",
         &[
             "sys", "log", "metrics", "config", "event", "decode", "fields", "engine", "format",
-            "probe", "procfs", "sources", "enrich", "outputs", "service", "doctor",
+            "probe", "procfs", "sources", "enrich", "outputs", "web", "service", "doctor",
         ],
     ),
 ];

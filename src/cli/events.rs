@@ -4,6 +4,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -17,6 +18,7 @@ use crate::log;
 use crate::log::Level;
 use crate::service;
 use crate::service::Setup;
+use crate::service::reload::Origin;
 
 const ABOUT: &str = "Print the events of a capture file, or those that the live sources see.";
 
@@ -95,14 +97,16 @@ pub fn run(args: &[OsString]) -> Result<Exit, Failure> {
     let setup = Setup {
         rules,
         config: &loaded.config,
+        origin: Origin::default(),
+        load: Arc::new(|| Err("there are no rules files".to_owned())),
+        versions: String::new(),
         duration: seconds.map(Duration::from_secs),
         verbose: false,
         pid_file: None,
         started,
         is_bare: true,
     };
-    let mut reload = || Err("there are no rules files".to_owned());
-    service::run(setup, &mut reload).map_err(Failure::new)?;
+    service::run(setup).map_err(Failure::new)?;
     Ok(Exit::Success)
 }
 
@@ -111,6 +115,9 @@ fn options(matches: &ArgMatches) -> Result<Options, Failure> {
     let mut words: Vec<OsString> = vec!["eyas".into()];
     let mut set = |assignment: &str| words.extend(["-o".into(), assignment.into()]);
     set("stdout_output.enabled=true");
+    set("webserver.enabled=false");
+    set("metrics.enabled=false");
+    set("watch_config_files=false");
     set(if matches.get_flag("json") { "json_output=true" } else { "json_output=false" });
     let source = matches.get_one::<OsString>("SOURCE");
     match source {

@@ -25,6 +25,7 @@ use std::ffi::OsString;
 use std::io;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::{Engine, Loaded};
@@ -132,7 +133,7 @@ pub fn main(args: &[OsString]) -> Exit {
 
 fn dispatch(args: &[OsString]) -> Result<(), Failure> {
     let started = Instant::now();
-    let options = Options::parse(args).map_err(Failure::new)?;
+    let options = Arc::new(Options::parse(args).map_err(Failure::new)?);
     let mut out = io::stdout().lock();
     if let Some(path) = options.path("c")
         && !path.exists()
@@ -247,13 +248,7 @@ fn quiet_log() {
 /// Sets up the log and writes the lines with which Falco starts.
 fn log_start(options: &Options, loaded: &Loaded) {
     let config = &loaded.config;
-    log::set_up(log::Settings {
-        level: config.log_level,
-        to_stderr: config.log_stderr,
-        to_syslog: config.log_syslog,
-        time_iso_8601: config.time_iso_8601,
-        offset_at: crate::service::local_offset,
-    });
+    log::set_up(crate::service::log_settings(config));
     log!(Level::Info, "Falco version: {} ({})", version::VERSION, std::env::consts::ARCH);
     log!(Level::Debug, "CLI args: {}", options.command_line);
     log!(Level::Info, "Falco initialized with configuration files:");

@@ -120,6 +120,13 @@ fn selection(options: &Options, config: &Config) -> Result<Vec<Selection>, Failu
     Ok(steps)
 }
 
+/// The files and directories that are named: by `-r`, else by the configuration.
+#[must_use]
+pub fn entries(options: &Options, loaded: &Loaded) -> Vec<PathBuf> {
+    let given = options.paths("r");
+    if given.is_empty() { loaded.config.rules_files.clone() } else { given }
+}
+
 /// Reads the rules files: `-r`, else the configuration's, else those in the binary.
 ///
 /// # Errors
@@ -128,8 +135,10 @@ fn selection(options: &Options, config: &Config) -> Result<Vec<Selection>, Failu
 pub fn read_all(options: &Options, loaded: &Loaded) -> Result<Vec<RulesFile>, Failure> {
     let given = options.paths("r");
     let config = &loaded.config;
-    let from_config = || config.rules_files.iter().filter(|path| path.exists()).cloned().collect();
-    let entries: Vec<PathBuf> = if given.is_empty() { from_config() } else { given.clone() };
+    let mut entries = entries(options, loaded);
+    if given.is_empty() {
+        entries.retain(|path| path.exists());
+    }
     let mut hints = Vec::new();
     let mut files = Vec::new();
     for entry in &entries {

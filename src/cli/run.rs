@@ -3,15 +3,16 @@
 use std::io;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use super::flags::Options;
 use super::rules_files;
 use super::rules_files::RulesFile;
-use super::{Failure, support};
+use super::{Failure, support, validate, version};
 use crate::config::Engine;
-use crate::config::Loaded;
+use crate::config::{Config, Loaded};
 use crate::engine::describe;
 use crate::engine::describe::Describe;
 use crate::engine::load;
@@ -20,13 +21,15 @@ use crate::log;
 use crate::log::Level;
 use crate::service;
 use crate::service::Setup;
+use crate::service::reload::{Fresh, Origin};
+use crate::sys::process;
 
 /// Runs the agent, or describes what it would run with (`-L`, `-l`, `--support`).
 ///
 /// # Errors
 ///
 /// With the text for stderr.
-pub fn run(options: &Options, loaded: &Loaded, started: Instant) -> Result<(), Failure> {
+pub fn run(options: &Arc<Options>, loaded: &Loaded, started: Instant) -> Result<(), Failure> {
     let config = &loaded.config;
     let files = rules_files::read_all(options, loaded)?;
     let settings = rules_files::settings(options, config)?;
@@ -39,34 +42,78 @@ pub fn run(options: &Options, loaded: &Loaded, started: Instant) -> Result<(), F
         writeln!(io::stdout().lock(), "{}", support::json(options, loaded, &files))?;
         return Ok(());
     }
-    let matching = if config.match_all { Matching::All } else { Matching::First };
-    let build = |rules: load::Loaded| RuleSet::build(rules.rules, matching);
     if let Ok(name) = std::env::var("FALCO_HOSTNAME") {
         log!(Level::Info, "Hostname value has been overridden via environment variable to: {name}");
     }
-    let rules = build(rules);
+    let rules = RuleSet::build(rules.rules, matching(config));
     refuse_exposed(loaded, &files)?;
     if options.has("dry-run") {
         return Ok(());
     }
+    let duration = duration(options)?;
+    let origin = origin(options, loaded, &files);
+    // Names that depend on the directory are looked up where they were at first.
+    let directory = std::env::current_dir();
+    let pid_file = daemonize(options)?;
+    let again = Arc::clone(options);
+    let load = move || {
+        if let Ok(directory) = &directory {
+            process::enter_alone(directory).map_err(|error| error.to_string())?;
+        }
+        load_again(&again)
+    };
     let setup = Setup {
         rules,
         config,
-        duration: duration(options)?,
+        origin,
+        load: Arc::new(load),
+        versions: version::json().to_string(),
+        duration,
         verbose: options.has("v"),
-        pid_file: daemonize(options)?,
+        pid_file,
         started,
         is_bare: false,
     };
-    let mut reload = || {
-        let again = || {
-            let files = rules_files::read_all(options, loaded)?;
-            refuse_exposed(loaded, &files)?;
-            rules_files::load(&files, rules_files::settings(options, config)?)
-        };
-        again().map(build).map_err(|failure: Failure| failure.to_string())
+    service::run(setup).map_err(failure)
+}
+
+/// Everything anew, as for a start.
+fn load_again(options: &Options) -> Result<Fresh, String> {
+    let text = |failure: Failure| failure.to_string();
+    let loaded = super::load_config(options).map_err(text)?;
+    for note in &loaded.config.notes {
+        log!(Level::Warning, "{note}");
+    }
+    let files = rules_files::read_all(options, &loaded).map_err(text)?;
+    refuse_exposed(&loaded, &files).map_err(text)?;
+    let settings = rules_files::settings(options, &loaded.config).map_err(text)?;
+    let rules = rules_files::load(&files, settings).map_err(text)?;
+    let origin = origin(options, &loaded, &files);
+    let config = loaded.config;
+    Ok(Fresh { rules: RuleSet::build(rules.rules, matching(&config)), config, origin })
+}
+
+const fn matching(config: &Config) -> Matching {
+    if config.match_all { Matching::All } else { Matching::First }
+}
+
+/// What was loaded: names with hashes, and what to watch.
+fn origin(options: &Options, loaded: &Loaded, files: &[RulesFile]) -> Origin {
+    let hash = |text: &[u8]| {
+        use sha2::Digest as _;
+        let hash = sha2::Sha256::digest(text);
+        hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
-    service::run(setup, &mut reload).map_err(failure)
+    let rules = files.iter().map(|file| (file.name.clone(), hash(&file.text))).collect();
+    let read =
+        |path: &PathBuf| Some((path.display().to_string(), hash(&validate::read(path).ok()?)));
+    let named = loaded.paths.iter().chain(&loaded.directories).cloned();
+    let named = named.chain(rules_files::entries(options, loaded));
+    Origin {
+        rules_files: rules,
+        config_files: loaded.paths.iter().filter_map(read).collect(),
+        watched: named.filter_map(|path| std::path::absolute(path).ok()).collect(),
+    }
 }
 
 /// Refuses files that others can write, where the agent has privileges and watches this host.

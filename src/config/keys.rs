@@ -127,6 +127,7 @@ static KEYS: &[(&str, Kind)] = &[
     ("webserver.ssl_certificate", Text),
     ("webserver.ssl_enabled", Bool),
     ("webserver.threadiness", Integer),
+    ("webserver.ui", Bool),
 ];
 
 /// Keys of the years 2020 to 2026 that have no effect any more, with all that stands under them.

@@ -36,6 +36,8 @@ pub struct Loaded {
     pub files: Vec<(String, String)>,
     /// The same files as paths; the one in the binary is not among them.
     pub paths: Vec<PathBuf>,
+    /// What `config_files` names, there or not: a file that comes into being would be read, too.
+    pub directories: Vec<PathBuf>,
 }
 
 /// Loads the configuration: `file` as given by `-c`, `overrides` as given by `-o`.
@@ -88,7 +90,7 @@ pub fn load(
         change.apply(&mut tree)?;
     }
     let config = Config::read(&tree, &name)?;
-    Ok(Loaded { config, tree, files, paths })
+    Ok(Loaded { config, directories: named(&tree), tree, files, paths })
 }
 
 /// How an included file's keys meet those that are there.
@@ -100,6 +102,14 @@ enum Strategy {
     Override,
     /// Only what isn't there is added.
     AddOnly,
+}
+
+/// What `config_files` names, as written.
+fn named(tree: &Value) -> Vec<PathBuf> {
+    let entries = tree.child("config_files").map(Value::items).unwrap_or_default();
+    let paths =
+        entries.iter().filter_map(|entry| entry.text().or_else(|| entry.child("path")?.text()));
+    paths.map(PathBuf::from).collect()
 }
 
 /// The files that `config_files` names, directories expanded; missing ones are left out.

@@ -11,6 +11,7 @@ mod read;
 mod refuse;
 pub mod value;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 pub use load::{Loaded, load};
@@ -120,6 +121,50 @@ pub struct JsonProperties {
     pub tags: bool,
 }
 
+/// `webserver`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WebServer {
+    /// Where it listens.
+    pub address: IpAddr,
+    /// The port.
+    pub port: u16,
+    /// The path that answers whether the agent lives.
+    pub health: String,
+    /// PEM file with key and certificates, if TLS is spoken.
+    pub certificate: Option<PathBuf>,
+    /// `threadiness`, as Falco's log line says it; one thread serves.
+    pub threads: u32,
+    /// `webserver.ui`: the page for the host's admin is served.
+    pub ui: bool,
+}
+
+/// `metrics`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Metrics {
+    /// Milliseconds between two snapshots.
+    pub interval_ms: u64,
+    /// The same, as written.
+    pub interval: String,
+    /// A snapshot goes down the outputs as an alert.
+    pub as_alert: bool,
+    /// A snapshot is appended to this file.
+    pub file: Option<PathBuf>,
+    /// The web server answers at `/metrics`.
+    pub for_prometheus: bool,
+    /// With counts by rule.
+    pub rules: bool,
+    /// With processor time and memory.
+    pub resources: bool,
+    /// With sizes of tables.
+    pub state: bool,
+    /// With counts of the kernel's events and losses.
+    pub kernel: bool,
+    /// Memory in MB instead of KB.
+    pub memory_in_mb: bool,
+    /// Zeros are not left out.
+    pub with_empty: bool,
+}
+
 /// What the program runs with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -165,6 +210,12 @@ pub struct Config {
     pub drops: Drops,
     /// Most threads in the process table.
     pub thread_table_size: usize,
+    /// The web server, if it is on.
+    pub web_server: Option<WebServer>,
+    /// Metrics, if they are on.
+    pub metrics: Option<Metrics>,
+    /// Configuration and rules are loaded again when their files change.
+    pub watches_files: bool,
     /// `eyas.strict`: refuse to start if a kernel interface that the rules need is missing.
     pub strict: bool,
     /// `eyas.embedded_rules`: use the rules in the binary if no rules file exists.

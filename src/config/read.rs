@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::refuse::{refuse_bad_metrics, refuse_bad_values};
+use super::refuse::{metrics, refuse_bad_values, web_server};
 use super::value::Value;
 use super::{AppendOutput, Config, DropAction, Drops, Engine, Error, JsonProperties};
 use super::{Outputs, Selection};
@@ -78,7 +78,6 @@ impl Config {
         let keys = Keys::new(tree, file);
         let mut notes = Vec::new();
         refuse_bad_values(&keys)?;
-        refuse_bad_metrics(&keys)?;
         note_what_has_no_effect(&keys, &mut notes)?;
         let properties = JsonProperties {
             output: keys.truth("json_include_output_property", true)?,
@@ -108,6 +107,9 @@ impl Config {
             log_level: log_level(&keys)?,
             drops: drops(&keys)?,
             thread_table_size: keys.number("falco_libs.thread_table_size", 262_144)?,
+            web_server: web_server(&keys)?,
+            metrics: metrics(&keys)?,
+            watches_files: keys.truth("watch_config_files", true)?,
             strict: keys.truth("eyas.strict", false)?,
             embedded_rules: keys.truth("eyas.embedded_rules", false)?,
             notes,
@@ -287,8 +289,6 @@ fn note_what_has_no_effect(keys: &Keys<'_>, notes: &mut Vec<String>) -> Result<(
         ("program_output.enabled", "no program gets alerts"),
         ("http_output.enabled", "no alerts are sent by HTTP"),
         ("syslog_output.enabled", "no alerts go to syslog"),
-        ("metrics.enabled", "metrics are not exported"),
-        ("webserver.enabled", "there is no web server"),
         ("capture.enabled", "no captures are written"),
     ] {
         if keys.truth(key, false)? {
@@ -417,8 +417,8 @@ mod tests {
         let config = read(text).unwrap();
         assert_eq!(config.rules_files.len(), 2);
         assert_eq!(config.drops.actions, [DropAction::Log, DropAction::Alert]);
-        assert!(config.notes[0].contains("webserver.enabled"), "{:?}", config.notes);
-        assert!(config.notes[1].starts_with("Using deprecated config key 'rules_file'"));
+        assert!(config.notes[0].starts_with("Using deprecated config key 'rules_file'"));
+        assert_eq!(config.web_server.unwrap().health, "/healthz");
     }
 
     #[test]

@@ -1,18 +1,14 @@
-//! Values of keys without effect here with which Falco doesn't start: neither do we.
+//! Values with which Falco doesn't start: neither do we. Of `metrics` and `webserver`, what they
+//! say if they are good.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
-use super::Error;
 use super::read::Keys;
+use super::{Error, Metrics, WebServer};
 
 /// Values of keys without effect here with which Falco doesn't start either.
 pub(super) fn refuse_bad_values(keys: &Keys<'_>) -> Result<(), Error> {
-    let address = keys.text("webserver.listen_address", "0.0.0.0")?;
-    if address.parse::<IpAddr>().is_err() {
-        return Err(keys.refuse(format_args!(
-            "webserver listen address \"{address}\" is not a valid IP address"
-        )));
-    }
     if keys.number("syscall_event_timeouts.max_consecutives", 1000_i64)? <= 0 {
         return Err(Error::new(format!(
             "Error reading config file({}): the maximum consecutive timeouts without an event \
@@ -39,10 +35,10 @@ pub(super) fn refuse_bad_values(keys: &Keys<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// `metrics` has no effect here; a file that Falco refuses is refused all the same.
-pub(super) fn refuse_bad_metrics(keys: &Keys<'_>) -> Result<(), Error> {
+/// `metrics`; nothing if it is off, for then Falco doesn't look at the rest either.
+pub(super) fn metrics(keys: &Keys<'_>) -> Result<Option<Metrics>, Error> {
     if !keys.truth("metrics.enabled", false)? {
-        return Ok(());
+        return Ok(None);
     }
     let interval = keys.text("metrics.interval", "5000")?;
     if interval.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -52,19 +48,30 @@ pub(super) fn refuse_bad_metrics(keys: &Keys<'_>) -> Result<(), Error> {
                 .to_owned(),
         ));
     }
-    if milliseconds(interval).is_none_or(|ms| ms < 100) {
+    let Some(interval_ms) = milliseconds(interval).filter(|&ms| ms >= 100) else {
         return Err(Error::new(
             "Metrics interval must have a minimum value of 100ms and reflect a Prometheus \
              compliant time duration format: \
              https://prometheus.io/docs/prometheus/latest/querying/basics/#time-durations. "
                 .to_owned(),
         ));
-    }
-    let has_output = keys.truth("metrics.output_rule", false)?
-        || !keys.text("metrics.output_file", "")?.is_empty()
-        || keys.truth("webserver.prometheus_metrics_enabled", false)?;
-    if has_output {
-        return Ok(());
+    };
+    let file = keys.text("metrics.output_file", "")?;
+    let metrics = Metrics {
+        interval_ms,
+        interval: interval.to_owned(),
+        as_alert: keys.truth("metrics.output_rule", false)?,
+        file: Some(file).filter(|file| !file.is_empty()).map(PathBuf::from),
+        for_prometheus: keys.truth("webserver.prometheus_metrics_enabled", false)?,
+        rules: keys.truth("metrics.rules_counters_enabled", true)?,
+        resources: keys.truth("metrics.resource_utilization_enabled", true)?,
+        state: keys.truth("metrics.state_counters_enabled", true)?,
+        kernel: keys.truth("metrics.kernel_event_counters_enabled", true)?,
+        memory_in_mb: keys.truth("metrics.convert_memory_to_mb", true)?,
+        with_empty: keys.truth("metrics.include_empty_values", false)?,
+    };
+    if metrics.as_alert || metrics.file.is_some() || metrics.for_prometheus {
+        return Ok(Some(metrics));
     }
     Err(Error::new(
         "Metrics are enabled with no output configured. Please enable at least one output channel \
@@ -72,6 +79,29 @@ pub(super) fn refuse_bad_metrics(keys: &Keys<'_>) -> Result<(), Error> {
          'webserver.prometheus_metrics_enabled')"
             .to_owned(),
     ))
+}
+
+/// `webserver`; nothing if it is off.
+pub(super) fn web_server(keys: &Keys<'_>) -> Result<Option<WebServer>, Error> {
+    let text = keys.text("webserver.listen_address", "0.0.0.0")?;
+    let Ok(address) = text.parse::<IpAddr>() else {
+        return Err(keys.refuse(format_args!(
+            "webserver listen address \"{text}\" is not a valid IP address"
+        )));
+    };
+    if !keys.truth("webserver.enabled", false)? {
+        return Ok(None);
+    }
+    let certificate = keys.text("webserver.ssl_certificate", "/etc/falco/falco.pem")?;
+    let is_encrypted = keys.truth("webserver.ssl_enabled", false)?;
+    Ok(Some(WebServer {
+        address,
+        port: keys.number("webserver.listen_port", 8765)?,
+        health: keys.text("webserver.k8s_healthz_endpoint", "/healthz")?.to_owned(),
+        certificate: is_encrypted.then(|| PathBuf::from(certificate)),
+        threads: keys.number("webserver.threadiness", 0)?,
+        ui: keys.truth("webserver.ui", false)?,
+    }))
 }
 
 /// A duration as Prometheus writes it, `1h30m`: units in falling order, each at most once.

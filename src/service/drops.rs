@@ -65,6 +65,12 @@ impl Drops {
         }
     }
 
+    /// Does other things about losses from now on; counts go on.
+    pub fn set(&mut self, settings: Settings) {
+        self.tokens = self.tokens.min(settings.max_burst);
+        self.settings = settings;
+    }
+
     /// Notes a loss.
     pub fn note(&mut self, loss: &Loss) {
         let what = format!("{}: {}", loss.source, loss.cause);

@@ -2,6 +2,8 @@
 //!
 //! Live sources and replay both end here.
 
+use std::sync::Arc;
+
 use crate::config::DropAction;
 use crate::engine::rule::Priority;
 use crate::engine::ruleset::RuleSet;
@@ -20,6 +22,7 @@ use crate::sys::clock;
 use super::drops;
 use super::drops::Reaction;
 use super::statistics::Statistics;
+use super::telemetry::Board;
 
 /// Rules, format, outputs and counts.
 #[derive(Debug)]
@@ -31,6 +34,7 @@ pub struct Judge {
     statistics: Statistics,
     line: Vec<u8>,
     is_live: bool,
+    board: Option<Arc<Board>>,
 }
 
 impl Judge {
@@ -45,14 +49,16 @@ impl Judge {
             statistics: Statistics::default(),
             line: Vec::with_capacity(4096),
             is_live: false,
+            board: None,
         }
     }
 
-    /// The events that come are of now: how long an alert takes is measured, and what the rules
-    /// count is shown.
+    /// The events that come are of now: how long an alert takes is measured, what the rules count
+    /// is shown, and alerts stand on the board for a while.
     #[must_use]
-    pub fn live(mut self) -> Self {
+    pub fn live(mut self, board: Arc<Board>) -> Self {
         self.is_live = true;
+        self.board = Some(board);
         self.statistics.show_rules(self.rules.rules());
         self
     }
@@ -64,7 +70,7 @@ impl Judge {
 
     /// Judges one event.
     pub fn judge(&mut self, event: &Event<'_>) {
-        let Self { rules, scratch, formatter, outputs, statistics, line, is_live } = self;
+        let Self { rules, scratch, formatter, outputs, statistics, line, is_live, board } = self;
         statistics.count_event(event.ty);
         rules.evaluate(event, scratch, |rule| {
             statistics.count(rule);
@@ -73,6 +79,9 @@ impl Judge {
             outputs.push(line, rule.priority as u8);
             if *is_live {
                 METRICS.outputs.latency.note_ns(clock::realtime_ns().saturating_sub(event.ts));
+            }
+            if let Some(board) = board {
+                board.alert(&rule.name, rule.priority, event.ts, line);
             }
         });
     }
@@ -120,7 +129,7 @@ impl Judge {
     }
 
     /// Sends a message of the agent about itself down the outputs.
-    fn tell(&mut self, message: &Internal<'_>, now_ns: u64) {
+    pub fn tell(&mut self, message: &Internal<'_>, now_ns: u64) {
         self.line.clear();
         let zone = TimeZone { offset_at: super::local_offset };
         self.formatter.internal(message, now_ns, zone, &mut self.line);
@@ -140,6 +149,16 @@ impl Judge {
         if self.is_live {
             self.statistics.show_rules(self.rules.rules());
         }
+    }
+
+    /// Writes alerts in another form from now on.
+    pub fn replace_formatter(&mut self, formatter: Formatter) {
+        self.formatter = formatter;
+    }
+
+    /// Sends alerts elsewhere from now on; where they went is given back, to be finished.
+    pub fn replace_outputs(&mut self, outputs: Outputs) -> Outputs {
+        std::mem::replace(&mut self.outputs, outputs)
     }
 
     /// Where alerts go.

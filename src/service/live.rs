@@ -35,6 +35,7 @@ use crate::sys::process;
 
 use super::drops::Drops;
 use super::judge::Judge;
+use super::keeper::Keeper;
 
 /// Records that a source hands out in one turn, at most: signals and timers get their turn too.
 const BUDGET: usize = 1024;
@@ -50,11 +51,12 @@ const FILES: Token = Token(1);
 const MOUNTS: Token = Token(2);
 const SIGNALS: Token = Token(3);
 const OUTPUT: Token = Token(4);
+const CHANGES: Token = Token(5);
 
 /// Wakes the loop from the thread of the outputs.
 #[derive(Debug)]
 pub struct Loop {
-    poll: Poll,
+    pub(super) poll: Poll,
     waker: Arc<Waker>,
 }
 
@@ -122,10 +124,10 @@ impl FileBatch {
 /// Everything that the loop works on.
 #[derive(Debug)]
 pub struct Live {
-    sources: Sources,
-    enricher: LiveEnricher,
+    pub(super) sources: Sources,
+    pub(super) enricher: LiveEnricher,
     signals: SignalFd,
-    drops: Drops,
+    pub(super) drops: Drops,
     files: FileBatch,
     processes: Vec<ProcessRecord>,
     losses: Vec<Loss>,
@@ -175,7 +177,7 @@ impl Live {
         &self.drops
     }
 
-    /// Runs until it is asked to end. `on_request` does what signals ask for beside the end.
+    /// Runs until it is asked to end. `keeper` does what goes on beside the events.
     ///
     /// # Errors
     ///
@@ -184,10 +186,11 @@ impl Live {
         &mut self,
         waiting: &mut Loop,
         judge: &mut Judge,
+        keeper: &mut Keeper,
         duration: Option<Duration>,
-        on_request: &mut dyn FnMut(Request, &mut Judge, &mut LiveEnricher),
     ) -> io::Result<Ended> {
         self.register(&waiting.poll)?;
+        register_watch(&waiting.poll, keeper)?;
         // What a program is can only be read while it runs: on a busy host 9 of 10 short programs
         // are read in time with this, 2 of 10 without.
         if let Err(error) = process::set_nice(-20) {
@@ -196,8 +199,10 @@ impl Live {
         let deadline = duration.map(|duration| Instant::now() + duration);
         let mut events = Events::with_capacity(16);
         let mut more = true;
+        keeper.ready();
         loop {
-            let timeout = if more { Duration::ZERO } else { self.timeout(deadline) };
+            let timeout =
+                if more { Duration::ZERO } else { self.timeout(deadline, keeper.due_ns()) };
             match waiting.poll.poll(&mut events, Some(timeout)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => result?,
@@ -209,10 +214,11 @@ impl Live {
                             if request == Request::Stop {
                                 return Ok(Ended::Asked);
                             }
-                            on_request(request, judge, &mut self.enricher);
+                            keeper.request(request, judge);
                         }
                     }
                     MOUNTS => self.follow_mounts(),
+                    CHANGES => keeper.files_changed(),
                     _ => {}
                 }
             }
@@ -227,6 +233,9 @@ impl Live {
             if self.look_after(judge) {
                 return Ok(Ended::Drops);
             }
+            if let Some(fresh) = keeper.turn(judge, clock::realtime_ns()) {
+                self.adopt(fresh, judge, keeper, waiting)?;
+            }
             if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(Ended::Asked);
             }
@@ -234,17 +243,17 @@ impl Live {
     }
 
     fn register(&self, poll: &Poll) -> io::Result<()> {
-        let add = |fd: i32, token, interest| {
-            poll.registry().register(&mut SourceFd(&fd), token, interest)
-        };
         if let Some(source) = &self.sources.processes {
-            add(source.fd().as_raw_fd(), PROCESSES, Interest::READABLE)?;
+            add(poll, source.fd().as_raw_fd(), PROCESSES, Interest::READABLE)?;
         }
-        if let Some(source) = &self.sources.files {
-            add(source.fd().as_raw_fd(), FILES, Interest::READABLE)?;
-            add(source.mounts_fd().as_raw_fd(), MOUNTS, Interest::PRIORITY)?;
-        }
-        add(self.signals.as_fd().as_raw_fd(), SIGNALS, Interest::READABLE)
+        self.register_files(poll)?;
+        add(poll, self.signals.as_fd().as_raw_fd(), SIGNALS, Interest::READABLE)
+    }
+
+    pub(super) fn register_files(&self, poll: &Poll) -> io::Result<()> {
+        let Some(source) = &self.sources.files else { return Ok(()) };
+        add(poll, source.fd().as_raw_fd(), FILES, Interest::READABLE)?;
+        add(poll, source.mounts_fd().as_raw_fd(), MOUNTS, Interest::PRIORITY)
     }
 
     /// Looks whether the kernel still tells of processes; a new subscription is waited on, too.
@@ -266,10 +275,11 @@ impl Live {
     }
 
     /// How long nothing is urgent.
-    fn timeout(&self, deadline: Option<Instant>) -> Duration {
+    fn timeout(&self, deadline: Option<Instant>, due_ns: Option<u64>) -> Duration {
         let now_ns = clock::realtime_ns();
-        let due = self.enricher.next_due_ns().map(|due| due.saturating_sub(now_ns));
-        let until_due = due.map_or(TICK, Duration::from_nanos);
+        let due_ns = self.enricher.next_due_ns().into_iter().chain(due_ns).min();
+        let until_due =
+            due_ns.map_or(TICK, |due_ns| Duration::from_nanos(due_ns.saturating_sub(now_ns)));
         let until_end = deadline.map_or(TICK, |end| end.saturating_duration_since(Instant::now()));
         TICK.min(until_due).min(until_end)
     }
@@ -381,6 +391,19 @@ impl Live {
         judge.outputs().check();
         let events = judge.statistics().events;
         self.drops.check(now_ns, events).is_some_and(|reaction| judge.react(&reaction, now_ns))
+    }
+}
+
+fn add(poll: &Poll, fd: i32, token: Token, interest: Interest) -> io::Result<()> {
+    poll.registry().register(&mut SourceFd(&fd), token, interest)
+}
+
+/// Waits for changed files, too, unless that is done already.
+pub(super) fn register_watch(poll: &Poll, keeper: &Keeper) -> io::Result<()> {
+    let Some(fd) = keeper.watch().fd() else { return Ok(()) };
+    match add(poll, fd, CHANGES, Interest::READABLE) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
     }
 }
 

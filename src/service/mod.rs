@@ -4,25 +4,33 @@
 //! with the others. It refuses to start if no rule could fire at all for that reason.
 
 pub mod access;
+mod adopt;
 pub mod coverage;
 pub mod drops;
 pub mod judge;
+pub mod keeper;
 pub mod live;
+pub mod notify;
 mod outputs;
 pub mod path_filter;
 pub mod progress;
+pub mod reload;
 pub mod replay;
 mod sources;
 pub mod statistics;
+pub mod telemetry;
 pub mod trace;
+pub mod watch;
 
 use std::io;
 use std::io::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use mio::Waker;
 use nix::sys::signal::Signal;
 
 use crate::config::Config;
@@ -35,7 +43,6 @@ use crate::event::World;
 use crate::format::Formatter;
 use crate::log;
 use crate::log::Level;
-use crate::metrics::METRICS;
 use crate::outputs::Finished;
 use crate::outputs::WhenFull;
 use crate::sys::clock;
@@ -45,22 +52,29 @@ use crate::sys::process;
 
 use drops::Drops;
 use judge::Judge;
+use keeper::Keeper;
 use live::Ended;
 use live::Live;
 use live::Loop;
-use live::Request;
 use path_filter::PathFilter;
+use reload::{Load, Origin, Reloader};
+use telemetry::Identity;
 
 /// Most processes that are kept, whatever the configuration says.
 const MAX_PROCESSES: usize = 65_536;
 
 /// What the agent runs with.
-#[derive(Debug)]
 pub struct Setup<'a> {
     /// The rules.
     pub rules: RuleSet,
     /// The configuration.
     pub config: &'a Config,
+    /// What both came from.
+    pub origin: Origin,
+    /// Loads both again.
+    pub load: Arc<Load>,
+    /// What the web server's `/versions` answers.
+    pub versions: String,
     /// Stop after so long.
     pub duration: Option<Duration>,
     /// Tell more at the end.
@@ -73,8 +87,11 @@ pub struct Setup<'a> {
     pub is_bare: bool,
 }
 
-/// Makes the rules anew, for a reload; why not, otherwise.
-pub type Reload<'a> = dyn FnMut() -> Result<RuleSet, String> + 'a;
+impl std::fmt::Debug for Setup<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Setup").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
 
 /// Why the agent doesn't run, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -116,20 +133,32 @@ pub fn local_offset(seconds: i64) -> i32 {
     clock::local_time(seconds).map_or(0, |time| i32::try_from(time.offset_seconds).unwrap_or(0))
 }
 
+/// Where our own log goes.
+#[must_use]
+pub const fn log_settings(config: &Config) -> log::Settings {
+    log::Settings {
+        level: config.log_level,
+        to_stderr: config.log_stderr,
+        to_syslog: config.log_syslog,
+        time_iso_8601: config.time_iso_8601,
+        offset_at: local_offset,
+    }
+}
+
 /// Runs the agent until it is asked to end, or the capture file does.
 ///
 /// # Errors
 ///
 /// [`Error`]: with what wasn't possible.
-pub fn run(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
+pub fn run(setup: Setup<'_>) -> Result<(), Error> {
     outputs::check(setup.config)?;
     match &setup.config.engine {
-        Engine::Live => run_live(setup, reload),
+        Engine::Live => run_live(setup),
         Engine::Replay(file) => run_replay(file, setup),
     }
 }
 
-fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
+fn run_live(setup: Setup<'_>) -> Result<(), Error> {
     let io = |what| move |source| Error::Io { what, source };
     let config = setup.config;
     // Before any thread exists, so that all of them leave signals to the loop.
@@ -148,12 +177,9 @@ fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
     let mut enricher = enricher(tells_open_exec(&sources), config)?;
     enricher.set_needs(needs(&setup.rules));
     let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;
-    let waker = waiting.waker();
-    let on_broken = move || {
-        // The loop looks once a second in any case.
-        let _ = waker.wake();
-    };
-    let outputs = outputs::start(config, WhenFull::Drop, on_broken)?;
+    let outputs = outputs::start(config, WhenFull::Drop, wakes(waiting.waker()))?;
+    let reloader = Reloader::new(Arc::clone(&setup.load), waiting.waker());
+    let mut keeper = Keeper::start(config, identity(setup.versions), reloader, &setup.origin)?;
     write_pid_file(setup.pid_file.as_deref())?;
     log!(
         Level::Debug,
@@ -163,16 +189,13 @@ fn run_live(setup: Setup<'_>, reload: &mut Reload<'_>) -> Result<(), Error> {
     );
 
     let formatter = Formatter { is_bare: setup.is_bare, ..formatter(config) };
-    let mut judge = Judge::new(setup.rules, formatter, outputs).live();
+    let mut judge = Judge::new(setup.rules, formatter, outputs).live(keeper.board());
+    keeper.show(&judge, &setup.origin, &sources::told(&sources));
     let drops = Drops::new(config.drops.clone(), clock::realtime_ns());
     let mut live = Live::new(sources, enricher, signals, drops);
-    let mut on_request = |request, judge: &mut Judge, enricher: &mut LiveEnricher| match request {
-        Request::Reload => reload_rules(reload, judge, enricher),
-        Request::Reopen => judge.outputs().reopen(),
-        Request::Stop => {}
-    };
     let began = Instant::now();
-    let ended = live.run(&mut waiting, &mut judge, setup.duration, &mut on_request);
+    let ended = live.run(&mut waiting, &mut judge, &mut keeper, setup.duration);
+    keeper.stop();
     // From here on a second signal ends the program at once.
     let _ = poll::unblock_all();
     if let Some(path) = &setup.pid_file {
@@ -304,19 +327,21 @@ fn needs(rules: &RuleSet) -> Needs {
     Needs::new(wants, Box::new(move |path| filter.may_match(path)))
 }
 
-fn reload_rules(reload: &mut Reload<'_>, judge: &mut Judge, enricher: &mut LiveEnricher) {
-    match reload() {
-        Ok(rules) => {
-            enricher.set_needs(needs(&rules));
-            judge.replace_rules(rules);
-            METRICS.rules.reloads.with(&["ok"]).increment();
-            log!(Level::Info, "the rules were loaded again");
-        }
-        Err(error) => {
-            log!(Level::Error, "the rules stay as they are: {error}");
-            METRICS.rules.reloads.with(&["refused"]).increment();
-            judge.tell_failed_reload(&error, clock::realtime_ns());
-        }
+/// What is told of us as long as we run.
+fn identity(versions: String) -> Identity {
+    let kernel = process::kernel_release().unwrap_or_default();
+    Identity {
+        version: env!("CARGO_PKG_VERSION"),
+        versions,
+        hostname: hostname(),
+        kernel: kernel.to_string_lossy().into_owned(),
+    }
+}
+
+/// What the outputs do if nobody reads them any more: the loop looks once a second in any case.
+fn wakes(waker: Arc<Waker>) -> impl Fn() + Send + Sync + 'static {
+    move || {
+        let _ = waker.wake();
     }
 }
 

@@ -66,6 +66,11 @@ pub(super) fn start_stream(
     start_channels(config, WhenFull::Wait, channels, || {})
 }
 
+/// Outputs without any channel, for the time between two configurations.
+pub(super) fn nowhere(config: &Config) -> Result<Outputs, Error> {
+    start_channels(config, WhenFull::Drop, Vec::new(), || {})
+}
+
 fn start_channels(
     config: &Config,
     when_full: WhenFull,

@@ -79,6 +79,33 @@ pub(super) fn open(rules: &[Rule], strict: bool) -> Result<Sources, Error> {
     Ok(Sources { processes, files })
 }
 
+/// The event types that these sources tell.
+pub(super) fn told(sources: &Sources) -> Vec<&'static str> {
+    let processes = sources.processes.iter().flat_map(|_| PROCESS_EVENTS);
+    processes.chain(sources.files.iter().flat_map(|_| FILE_EVENTS)).copied().collect()
+}
+
+/// Opens what the rules need and isn't open, and closes what no rule needs any more. What can't be
+/// opened is told, with the rules that it blinds.
+pub(super) fn adjust(sources: &mut Sources, rules: &[Rule]) {
+    let wants_files = coverage::enabled(rules).any(|rule| coverage::can_match(rule, FILE_EVENTS));
+    if !wants_files {
+        sources.files = None;
+        METRICS.sources.up.retain(|source| source.first().is_none_or(|name| &**name != "fanotify"));
+    } else if sources.files.is_none() {
+        match FileWatch::start(Wanted::ALL) {
+            Ok(files) => sources.files = Some(files),
+            Err(error) => {
+                log!(Level::Warning, "{error}");
+                log!(Level::Warning, "  hint: {}", error.hint());
+                let blind = coverage::blinded(rules, FILE_EVENTS, &told(sources));
+                log!(Level::Warning, "rules that can't fire without it: {}", blind.join(", "));
+            }
+        }
+        METRICS.sources.up.with(&["fanotify"]).set(u64::from(sources.files.is_some()));
+    }
+}
+
 /// Shows as metrics which sources there are and how many rules can fire. `files`: nothing if no
 /// rule needs them.
 fn show(rules: &[Rule], there: &[&str], processes: bool, files: Option<bool>) {

@@ -103,6 +103,21 @@ struct CapData {
     inheritable: u32,
 }
 
+/// Enters a directory with the calling thread alone: the others stay in theirs.
+///
+/// # Errors
+///
+/// Those of unshare(2) and chdir(2).
+#[doc(alias = "unshare")]
+pub fn enter_alone(directory: &std::path::Path) -> io::Result<()> {
+    // SAFETY: unshare(2) takes an integer; CLONE_FS gives this thread a directory of its own.
+    let returned = unsafe { libc::unshare(libc::CLONE_FS) };
+    if returned < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(nix::unistd::chdir(directory)?)
+}
+
 /// Sets the nice value of the calling thread, -20 (first) to 19: threads that it starts inherit it.
 ///
 /// # Errors

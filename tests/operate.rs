@@ -1,0 +1,337 @@
+//! What operators do to a running agent: ask it by HTTP, load its files again, end it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test")]
+
+mod support;
+
+use std::fs;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
+use support::Need;
+use support::have;
+use support::host::Agent;
+use support::host::PATIENCE;
+use support::host::Sandbox;
+use support::host::read;
+
+const LIVE: &[Need] = &[Need::Root, Need::Fanotify, Need::ProcConnector];
+
+/// A rule of that name for the opens of files below a directory.
+fn rule(name: &str, directory: &Path) -> String {
+    format!(
+        "- rule: {name}\n  desc: d\n  condition: evt.type = openat and fd.name startswith {}/\n  \
+         output: \"{name} saw %fd.name\"\n  priority: WARNING\n  tags: [T1]\n",
+        directory.display()
+    )
+}
+
+/// Writes a file that only its owner can write, in one step.
+fn put(path: &Path, text: &str) {
+    let new = path.with_extension("new");
+    fs::write(&new, text).unwrap();
+    fs::set_permissions(&new, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+/// A directory for the opens, a rules file and a configuration.
+struct Place {
+    sandbox: Sandbox,
+    opens: PathBuf,
+    rules: PathBuf,
+    config: PathBuf,
+}
+
+impl Place {
+    fn new(config: &str) -> Self {
+        let sandbox = Sandbox::new();
+        let opens = sandbox.dir.join("opens");
+        fs::create_dir(&opens).unwrap();
+        let place = Self {
+            rules: sandbox.dir.join("rules.yaml"),
+            config: sandbox.dir.join("eyas.yaml"),
+            opens,
+            sandbox,
+        };
+        put(&place.rules, &rule("Opened", &place.opens));
+        place.configure(config);
+        place
+    }
+
+    fn configure(&self, more: &str) {
+        let base = "stdout_output: {enabled: true}\nlog_stderr: true\nlog_syslog: false\n";
+        put(&self.config, &format!("{base}rules_files: [{}]\n{more}", self.rules.display()));
+    }
+
+    /// Starts the agent and waits until it sees opens.
+    fn start(&self) -> Agent {
+        let mut agent = Agent::start(&["-c", self.config.to_str().unwrap()]);
+        let deadline = Instant::now() + PATIENCE;
+        for number in 0.. {
+            let name = format!("first-{number}");
+            self.open(&name);
+            let ends = |line: &str| line.contains(&name);
+            if agent.line_within(Duration::from_millis(500), ends).is_some() {
+                break;
+            }
+            assert!(Instant::now() < deadline, "it sees nothing: {}", agent.errors());
+        }
+        agent
+    }
+
+    /// Opens a file that was never opened before.
+    fn open(&self, name: &str) {
+        fs::write(self.opens.join(name), "").unwrap();
+    }
+}
+
+/// The address that the log says.
+fn address(agent: &Agent) -> String {
+    const BEFORE: &str = "listening on ";
+    agent.error("the web server's address", |text| text.contains(BEFORE));
+    let errors = agent.errors();
+    let from = errors.rfind(BEFORE).unwrap() + BEFORE.len();
+    errors[from..].split_whitespace().next().unwrap().to_owned()
+}
+
+/// The body of a page; nothing unless the status is 200.
+fn get(address: &str, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    head.starts_with("HTTP/1.1 200 ").then(|| body.to_owned())
+}
+
+const WEB: &str = "webserver: {enabled: true, listen_address: 127.0.0.1, listen_port: 0, \
+                   prometheus_metrics_enabled: true, ui: true}\n\
+                   metrics: {enabled: true, interval: 1h}\n";
+
+#[test]
+fn the_web_server_answers_while_the_agent_watches() {
+    if !have("the_web_server_answers_while_the_agent_watches", LIVE) {
+        return;
+    }
+    let place = Place::new(WEB);
+    let agent = place.start();
+    let address = address(&agent);
+    assert_eq!(get(&address, "/healthz").unwrap(), "{\"status\": \"ok\"}");
+    let versions: serde_json::Value =
+        serde_json::from_str(&get(&address, "/versions").unwrap()).unwrap();
+    assert_eq!(versions["engine_version"], "62");
+    let metrics = get(&address, "/metrics").unwrap();
+    let value = |start: &str| {
+        let line = metrics.lines().find(|line| line.starts_with(start));
+        let line = line.unwrap_or_else(|| panic!("no {start} in\n{metrics}"));
+        line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()
+    };
+    assert!(
+        value(
+            "falcosecurity_falco_rules_matches_total{priority=\"4\",rule_name=\"Opened\",\
+             source=\"syscall\",tag_T1=\"true\"}"
+        ) >= 1.0
+    );
+    assert!(value("eyas_rules_alerts_total{rule=\"Opened\",priority=\"Warning\"}") >= 1.0);
+    assert!(value("eyas_rules_events_total{source=\"fanotify\",type=\"openat\"}") >= 1.0);
+    assert_eq!(value("eyas_sources_up{source=\"fanotify\"}"), 1.0);
+    assert_eq!(value("eyas_rules_coverage{state=\"can_fire\"}"), 1.0);
+    assert!(value("eyas_outputs_latency_seconds_count") >= 1.0);
+    assert!(value("falcosecurity_falco_memory_rss_bytes") > 1e6);
+    assert!(get(&address, "/").unwrap().contains("<title>eyas</title>"));
+    let state: serde_json::Value =
+        serde_json::from_str(&get(&address, "/api/state?after=0").unwrap()).unwrap();
+    assert_eq!(state["alerts"][0]["rule"], "Opened");
+    assert!(agent.end(Signal::SIGTERM).status.success());
+    assert_eq!(get(&address, "/healthz"), None);
+}
+
+#[test]
+fn a_taken_port_is_told_and_ends_the_start() {
+    if !have("a_taken_port_is_told_and_ends_the_start", LIVE) {
+        return;
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let web =
+        format!("webserver: {{enabled: true, listen_address: 127.0.0.1, listen_port: {port}}}\n");
+    let place = Place::new(&web);
+    let ended = Agent::start(&["-c", place.config.to_str().unwrap()]).ended();
+    assert_eq!(ended.status.code(), Some(1));
+    let wanted = format!("Error: an error occurred while starting webserver: 127.0.0.1:{port}: ");
+    assert!(ended.errors.contains(&wanted), "{}", ended.errors);
+}
+
+#[test]
+fn snapshots_come_as_alerts_and_into_the_file() {
+    if !have("snapshots_come_as_alerts_and_into_the_file", LIVE) {
+        return;
+    }
+    let place = Place::new("");
+    let stats = place.sandbox.dir.join("stats.jsonl");
+    place.configure(&format!(
+        "json_output: true\nmetrics: {{enabled: true, interval: 200ms, output_rule: true, \
+         output_file: {}}}\n",
+        stats.display()
+    ));
+    let mut agent = place.start();
+    let line = agent.line("a snapshot", |line| {
+        line.contains("\"rule\":\"Falco internal: metrics snapshot\"")
+            && line.contains("falco.rules.Opened")
+    });
+    let alert: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(alert["output"], "Falco metrics snapshot");
+    assert_eq!(
+        (&alert["priority"], &alert["source"]),
+        (&"Informational".into(), &"internal".into())
+    );
+    let fields = &alert["output_fields"];
+    assert!(fields["falco.rules.matches_total"].as_u64().unwrap() >= 1, "{fields}");
+    let text = read(stats);
+    let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!(first["sample"], 1);
+    assert_eq!(first["output_fields"]["falco.version"], env!("CARGO_PKG_VERSION"));
+    assert!(agent.end(Signal::SIGTERM).status.success());
+}
+
+#[test]
+fn a_changed_configuration_counts_from_the_reload_on() {
+    if !have("a_changed_configuration_counts_from_the_reload_on", LIVE) {
+        return;
+    }
+    let place = Place::new("watch_config_files: false\n");
+    let mut agent = place.start();
+    place.configure("watch_config_files: false\njson_output: nonsense\npriority: nonsense\n");
+    agent.send(Signal::SIGHUP);
+    agent.line("the complaint", |line| {
+        line.contains("Falco internal: hot restart failure: Unknown priority \"nonsense\"")
+    });
+    place.open("between");
+    agent.line("the old form", |line| {
+        line.contains(": Warning Opened saw ") && line.ends_with("/between")
+    });
+    place.configure(&format!("watch_config_files: false\njson_output: true\n{WEB}"));
+    agent.send(Signal::SIGHUP);
+    agent.error("the reload", |text| text.contains("the rules were loaded again"));
+    place.open("after");
+    agent.line("the new form", |line| {
+        line.starts_with('{') && line.contains("\"rule\":\"Opened\"") && line.contains("/after")
+    });
+    assert!(get(&address(&agent), "/healthz").is_some());
+    assert!(agent.end(Signal::SIGTERM).status.success());
+}
+
+#[test]
+fn changed_rules_are_noticed_without_a_signal() {
+    if !have("changed_rules_are_noticed_without_a_signal", LIVE) {
+        return;
+    }
+    let place = Place::new("watch_config_files: true\n");
+    let mut agent = place.start();
+    put(&place.rules, &rule("Noticed", &place.opens));
+    agent.error("the reload", |text| text.contains("the rules were loaded again"));
+    place.open("then");
+    agent.line("the new rule", |line| {
+        line.contains("Warning Noticed saw") && line.ends_with("/then")
+    });
+    assert!(agent.end(Signal::SIGTERM).status.success());
+}
+
+/// Resident memory in KiB.
+fn rss(pid: u32) -> u64 {
+    let status = read(format!("/proc/{pid}/status"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn a_thousand_reloads_lose_no_event_and_cost_no_memory() {
+    const RELOADS: usize = 1000;
+    /// Opens between two reloads, at most: far fewer than the kernel keeps for us.
+    const OPENS: usize = 8;
+    if !have("a_thousand_reloads_lose_no_event_and_cost_no_memory", LIVE) {
+        return;
+    }
+    let place = Place::new("watch_config_files: false\n");
+    let mut agent = place.start();
+    let (mut opened, mut early) = (0, 0);
+    for reload in 1..=RELOADS {
+        agent.send(Signal::SIGHUP);
+        // While it loads, and while it swaps.
+        for _ in 0..OPENS {
+            place.open(&format!("n-{opened}-"));
+            opened += 1;
+        }
+        let wanted = format!("n-{}-", opened - 1);
+        agent.line("the last open", |line| line.ends_with(&wanted));
+        agent.error("the reload", |text| {
+            text.matches("the rules were loaded again").count() >= reload
+        });
+        if reload == RELOADS / 5 {
+            early = rss(agent.pid());
+        }
+    }
+    let late = rss(agent.pid());
+    for number in 0..opened {
+        let ending = format!("/n-{number}-");
+        let seen = agent.lines().iter().filter(|line| line.ends_with(&ending)).count();
+        assert_eq!(seen, 1, "open {number} was told {seen} times");
+    }
+    assert!(late < early + 4096, "{early} KiB became {late} KiB");
+    let ended = agent.end(Signal::SIGTERM);
+    assert!(ended.status.success());
+    assert!(ended.errors.contains("event drop detected: 0 occurrences"), "{}", ended.errors);
+}
+
+#[test]
+fn a_second_interrupt_ends_the_agent_at_once() {
+    if !have("a_second_interrupt_ends_the_agent_at_once", LIVE) {
+        return;
+    }
+    let place = Place::new("output_timeout: 0\n");
+    put(&place.rules, &rule("Opened", &place.opens).replace(" saw", &" saw".repeat(250)));
+    // Nobody reads its alerts, so that it can't write them all before it ends.
+    let mut agent = std::process::Command::new(env!("CARGO_BIN_EXE_eyas"))
+        .args(["-c", place.config.to_str().unwrap()])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut errors = agent.stderr.take().unwrap();
+    let mut told = String::new();
+    let mut wait_for = |what: &str| {
+        let mut part = [0; 4096];
+        while !told.contains(what) {
+            let read = errors.read(&mut part).unwrap();
+            assert!(read > 0, "no {what} in {told}");
+            told.push_str(&String::from_utf8_lossy(&part[..read]));
+        }
+    };
+    wait_for("Opening 'syscall' source");
+    let pid = nix::unistd::Pid::from_raw(agent.id().cast_signed());
+    // Until its alerts fill the pipe, which its output's thread then waits for.
+    let deadline = Instant::now() + PATIENCE;
+    for number in 0.. {
+        place.open(&format!("n-{number}"));
+        let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        let is_stuck = threads.map(|thread| thread.path()).any(|thread| {
+            let wchan = fs::read(thread.join("wchan")).unwrap_or_default();
+            String::from_utf8_lossy(&wchan).contains("pipe_w")
+        });
+        if is_stuck {
+            break;
+        }
+        assert!(Instant::now() < deadline, "its output is never stuck");
+    }
+    nix::sys::signal::kill(pid, Signal::SIGINT).unwrap();
+    wait_for("SIGINT received, exiting...");
+    nix::sys::signal::kill(pid, Signal::SIGINT).unwrap();
+    assert_eq!(agent.wait().unwrap().signal(), Some(Signal::SIGINT as i32));
+}

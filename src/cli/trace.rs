@@ -16,8 +16,10 @@ const ABOUT: &str =
 const DETAILS: &str = "\
 Works without root on your own processes. Only the calls that the rules need stop a program that is
 run from here; a process that is followed with -p stops at every call. A program that is run without
-root gains no privileges by setuid programs (NO_NEW_PRIVS), and the whole tree is killed if the
-tracer dies. Alerts go to stderr; the exit code is the program's own.";
+root gains no privileges by setuid programs (NO_NEW_PRIVS). Its tracer is a process of its own,
+eyas-tracer: if this one is killed the program runs on unseen, if the tracer is killed the kernel ends
+the whole tree. SIGTERM is handed on to the program. Alerts go to stderr; the exit code is the
+program's own.";
 
 fn command() -> Command {
     let command = Command::new("eyas trace").about(ABOUT).after_help(DETAILS).override_usage(

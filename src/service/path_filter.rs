@@ -12,7 +12,21 @@ use crate::engine::lang::ast::Operator;
 use crate::engine::lang::ast::Right;
 use crate::engine::rule::Rule;
 
-/// The event that every open seen comes as.
+/// What is known of one open on its entry, beside its path.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<'o> {
+    /// Its `evt.type`.
+    pub event: &'o [u8],
+    /// `evt.is_open_read`, if it is known.
+    pub reads: Option<bool>,
+    /// `evt.is_open_write`, if it is known.
+    pub writes: Option<bool>,
+}
+
+/// The event that every open seen by fanotify comes as; how it was opened isn't known.
+const ANY: Opening<'_> = Opening { event: EVENT, reads: None, writes: None };
+
+/// Its name.
 const EVENT: &[u8] = b"openat";
 
 /// The conditions of all rules about opens.
@@ -28,6 +42,13 @@ enum Tree {
     Any(Vec<Self>),
     Not(Box<Self>),
     Path(PathCheck),
+    /// What the event's type is compared with.
+    Type(Operator, Vec<Box<[u8]>>),
+    /// Whether it reads, or writes.
+    Access {
+        writes: bool,
+        wanted: bool,
+    },
     /// The same for every path; `None`: it depends.
     Fixed(Option<bool>),
 }
@@ -56,7 +77,13 @@ impl PathFilter {
     /// Whether a rule can match an open of `path`.
     #[must_use]
     pub fn may_match(&self, path: &[u8]) -> bool {
-        self.rules.iter().any(|tree| tree.judge(path) != Some(false))
+        self.may_match_call(path, &ANY)
+    }
+
+    /// The same of a call of which more is known.
+    #[must_use]
+    pub fn may_match_call(&self, path: &[u8], opening: &Opening<'_>) -> bool {
+        self.rules.iter().any(|tree| tree.judge(path, opening) != Some(false))
     }
 }
 
@@ -88,7 +115,9 @@ impl Tree {
             "fd.name" => Part::Name,
             "fd.directory" => Part::Directory,
             "fd.filename" => Part::Filename,
-            "evt.type" => return Self::Fixed(compare(check.operator, EVENT, &texts)),
+            "evt.type" => return Self::Type(check.operator, texts),
+            "evt.is_open_read" => return Self::of_access(false, check.operator, &texts),
+            "evt.is_open_write" => return Self::of_access(true, check.operator, &texts),
             "evt.dir" => return Self::Fixed(compare(check.operator, b"<", &texts)),
             _ => return depends,
         };
@@ -99,22 +128,41 @@ impl Tree {
         }
     }
 
-    fn judge(&self, path: &[u8]) -> Option<bool> {
+    /// `evt.is_open_write = true` and its like.
+    fn of_access(writes: bool, operator: Operator, texts: &[Box<[u8]>]) -> Self {
+        let wanted = match texts {
+            [text] if **text == *b"true" => true,
+            [text] if **text == *b"false" => false,
+            _ => return Self::Fixed(None),
+        };
+        match operator {
+            Operator::Equal => Self::Access { writes, wanted },
+            Operator::NotEqual => Self::Access { writes, wanted: !wanted },
+            _ => Self::Fixed(None),
+        }
+    }
+
+    fn judge(&self, path: &[u8], opening: &Opening<'_>) -> Option<bool> {
         match self {
-            Self::All(children) => fold(children, path, false),
-            Self::Any(children) => fold(children, path, true),
-            Self::Not(child) => child.judge(path).map(|answer| !answer),
+            Self::All(children) => fold(children, path, opening, false),
+            Self::Any(children) => fold(children, path, opening, true),
+            Self::Not(child) => child.judge(path, opening).map(|answer| !answer),
             Self::Path(check) => check.judge(path),
+            Self::Type(operator, texts) => compare(*operator, opening.event, texts),
+            Self::Access { writes, wanted } => {
+                let is_so = if *writes { opening.writes } else { opening.reads };
+                is_so.map(|is_so| is_so == *wanted)
+            }
             Self::Fixed(answer) => *answer,
         }
     }
 }
 
 /// The answer of a list that `decisive` decides alone.
-fn fold(children: &[Tree], path: &[u8], decisive: bool) -> Option<bool> {
+fn fold(children: &[Tree], path: &[u8], opening: &Opening<'_>, decisive: bool) -> Option<bool> {
     let mut result = Some(!decisive);
     for child in children {
-        match child.judge(path) {
+        match child.judge(path, opening) {
             Some(answer) if answer == decisive => return Some(decisive),
             Some(_) => {}
             None => result = None,
@@ -203,6 +251,17 @@ mod tests {
         can: ["/root/.ssh/id"],
         cannot: ["/root/id"]
     );
+    #[test]
+    fn how_a_call_opens_counts_where_it_is_known() {
+        let condition = "evt.type = openat and evt.is_open_write = true and fd.name = /etc/x";
+        let filter = PathFilter { rules: vec![Tree::of(&parse(condition).unwrap())] };
+        let opening =
+            |event: &'static str, writes| Opening { event: event.as_bytes(), reads: None, writes };
+        let may = |event, writes| filter.may_match_call(b"/etc/x", &opening(event, writes));
+        assert!(may("openat", Some(true)) && may("openat", None));
+        assert!(!may("openat", Some(false)) && !may("open", Some(true)));
+    }
+
     case!(another_event, "evt.type = execve", can: [], cannot: ["/x"]);
     case!(
         what_is_not_understood_can_be,

@@ -18,6 +18,7 @@ pub mod clock;
 pub mod fanotify;
 pub mod fs;
 pub mod netlink;
+pub mod placement;
 pub mod poll;
 pub mod process;
 pub mod ptrace;

@@ -68,6 +68,15 @@ pub fn unblock_all() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
 }
 
+/// Blocks all signals that can be blocked in the calling thread.
+///
+/// # Errors
+///
+/// Those of pthread_sigmask(3).
+pub fn block_all() -> io::Result<()> {
+    Ok(SigSet::all().thread_set_mask()?)
+}
+
 /// A timer that fires again and again (`CLOCK_MONOTONIC`).
 #[derive(Debug)]
 pub struct Timer(timerfd::TimerFd);
@@ -168,6 +177,28 @@ pub fn wait_readable(fd: BorrowedFd<'_>, limit: Duration) -> io::Result<bool> {
     match nix::poll::poll(&mut fds, timeout) {
         Ok(ready) => Ok(ready > 0),
         Err(nix::errno::Errno::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Waits until one of both can be read, before `limit` is over; which can.
+///
+/// # Errors
+///
+/// Those of poll(2), `EINTR` apart: that ends the waiting early.
+pub fn wait_for_two(
+    first: BorrowedFd<'_>,
+    second: BorrowedFd<'_>,
+    limit: Duration,
+) -> io::Result<(bool, bool)> {
+    let mut fds = [PollFd::new(first, PollFlags::POLLIN), PollFd::new(second, PollFlags::POLLIN)];
+    let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+    match nix::poll::poll(&mut fds, timeout) {
+        Ok(_) => {
+            let [first, second] = fds.map(|fd| fd.any().unwrap_or(false));
+            Ok((first, second))
+        }
+        Err(nix::errno::Errno::EINTR) => Ok((false, false)),
         Err(error) => Err(error.into()),
     }
 }

@@ -150,6 +150,18 @@ pub fn is_gone(pid: i32) -> bool {
     pid.as_raw() > 0 && nix::sys::signal::kill(pid, None) == Err(nix::errno::Errno::ESRCH)
 }
 
+/// Sends a signal to a process.
+///
+/// # Errors
+///
+/// `ESRCH` if it is gone, `EPERM`; `InvalidInput` for what isn't one process.
+pub fn send_signal(pid: i32, signal: nix::sys::signal::Signal) -> io::Result<()> {
+    if pid <= 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal)?)
+}
+
 /// The name of the host.
 ///
 /// # Errors

@@ -24,8 +24,8 @@ pub enum Stop {
     Exec(i32),
     /// It is about to exit.
     Exiting,
-    /// A new tracee, or an interrupted one, is ready.
-    Ready,
+    /// A new tracee, an interrupted one, or one whose group stop is over, is ready.
+    NewOrReady,
     /// Its group was stopped by this signal; [`listen`] keeps it so.
     Group(i32),
     /// This signal is about to be delivered.
@@ -54,6 +54,9 @@ pub struct Registers {
     pub arguments: [u64; 6],
     /// What it returned; on an entry without meaning.
     pub result: i64,
+    /// Whether this is the state on a call's entry. (On x86 a call that returns ENOSYS looks the
+    /// same on its exit.)
+    pub is_entry: bool,
 }
 
 const OPTIONS: libc::c_int = libc::PTRACE_O_TRACESYSGOOD
@@ -91,7 +94,7 @@ pub fn seize(tid: i32, death: OnTracerDeath) -> io::Result<()> {
     request(libc::PTRACE_SEIZE, tid, 0, options).map(drop)
 }
 
-/// `PTRACE_INTERRUPT`: makes a tracee stop, as [`Stop::Ready`].
+/// `PTRACE_INTERRUPT`: makes a tracee stop, as [`Stop::NewOrReady`].
 ///
 /// # Errors
 ///
@@ -185,9 +188,9 @@ fn stop_of(tid: i32, status: i32) -> Stop {
         }
         libc::PTRACE_EVENT_EXEC => Stop::Exec(message()),
         libc::PTRACE_EVENT_EXIT => Stop::Exiting,
-        libc::PTRACE_EVENT_STOP if signal == libc::SIGTRAP => Stop::Ready,
+        libc::PTRACE_EVENT_STOP if signal == libc::SIGTRAP => Stop::NewOrReady,
         libc::PTRACE_EVENT_STOP => Stop::Group(signal),
-        _ => Stop::Ready,
+        _ => Stop::NewOrReady,
     }
 }
 
@@ -226,6 +229,8 @@ pub fn registers(tid: i32) -> io::Result<Registers> {
     }
     let r = registers;
     let result = r.rax.cast_signed();
+    // What the kernel puts there before it makes the call.
+    let is_entry = result == -i64::from(libc::ENOSYS);
     Ok(if r.cs == USER32_CS {
         let arguments = [r.rbx, r.rcx, r.rdx, r.rsi, r.rdi, r.rbp];
         Registers {
@@ -233,10 +238,17 @@ pub fn registers(tid: i32) -> io::Result<Registers> {
             number: r.orig_rax & 0xffff_ffff,
             arguments: arguments.map(|argument| argument & 0xffff_ffff),
             result,
+            is_entry,
         }
     } else {
         let arguments = [r.rdi, r.rsi, r.rdx, r.r10, r.r8, r.r9];
-        Registers { architecture: AUDIT_ARCH_X86_64, number: r.orig_rax, arguments, result }
+        Registers {
+            architecture: AUDIT_ARCH_X86_64,
+            number: r.orig_rax,
+            arguments,
+            result,
+            is_entry,
+        }
     })
 }
 
@@ -257,12 +269,14 @@ pub fn registers(tid: i32) -> io::Result<Registers> {
     if answer < 0 {
         return Err(io::Error::last_os_error());
     }
-    let [x0, x1, x2, x3, x4, x5, _, _, number, ..] = words;
+    // x7 tells entry (0) from exit (1): `report_syscall` in arch/arm64/kernel/ptrace.c.
+    let [x0, x1, x2, x3, x4, x5, _, x7, number, ..] = words;
     Ok(Registers {
         architecture: super::seccomp::AUDIT_ARCH_AARCH64,
         number,
         arguments: [x0, x1, x2, x3, x4, x5],
         result: x0.cast_signed(),
+        is_entry: x7 == 0,
     })
 }
 
@@ -282,7 +296,8 @@ pub fn read_memory(pid: i32, address: u64, into: &mut [u8]) -> io::Result<usize>
 }
 
 /// Starts a program that waits to be seized before it runs. Must be called while this process has
-/// one thread. The new process does nothing until a byte is written to `gate`'s other end; then
+/// one thread, and before it blocks or ignores signals: the program shall find them as its user
+/// left them. The new process does nothing until a byte is written to `gate`'s other end; then
 /// it installs `filter` and calls execvp(3); if that fails, it writes errno to `report`.
 ///
 /// # Errors
@@ -312,6 +327,41 @@ pub fn spawn(
     Ok(pid)
 }
 
+/// Starts a copy of this process for a tracer, which runs `run` and ends with its code. Must be
+/// called while this process has one thread.
+///
+/// # Errors
+///
+/// Those of fork(2).
+pub fn fork_tracer(run: impl FnOnce() -> i32) -> io::Result<i32> {
+    // SAFETY: this process has one thread (the caller's promise), so the child may do anything;
+    // it leaves through _exit alone.
+    let pid = check(unsafe { libc::fork() })?;
+    if pid == 0 {
+        let code = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or(101);
+        // SAFETY: ends the child without running anything of the parent's.
+        unsafe { libc::_exit(code) };
+    }
+    Ok(pid)
+}
+
+/// Makes this process independent of where its output went: its three standard descriptors lead to
+/// /dev/null from here on. And names it.
+///
+/// # Errors
+///
+/// Those of open(2) and dup2(2).
+pub fn stand_apart(name: &std::ffi::CStr) -> io::Result<()> {
+    let null = std::fs::File::options().read(true).write(true).open("/dev/null")?;
+    for number in 0..3 {
+        // SAFETY: two descriptors; the standard ones are nobody's owned value.
+        check(unsafe { libc::dup2(null.as_raw_fd(), number) })?;
+    }
+    // SAFETY: the option takes one text, which lives through the call.
+    check(unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr(), 0, 0, 0) })?;
+    Ok(())
+}
+
 /// What the new process does; returns only on failure.
 fn run_child(
     arguments: &[*const libc::c_char],
@@ -319,10 +369,9 @@ fn run_child(
     filter: Option<&[Step]>,
     keep_privileges: bool,
 ) -> io::Error {
-    // The tracer may have blocked signals; the program shall find them as its user left them.
-    if let Err(error) = super::poll::unblock_all() {
-        return error;
-    }
+    // Rust's runtime ignores this signal; a program finds it as after any fork.
+    // SAFETY: sets one signal's default action.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let mut byte = 0_u8;
     // SAFETY: `byte` is one writable byte. It returns when the tracer writes to its end, or is gone.
     unsafe { libc::read(gate.as_raw_fd(), (&raw mut byte).cast(), 1) };

@@ -4,6 +4,7 @@
 //! Launch mode: the program runs under a seccomp filter that stops it only at the wanted calls;
 //! all others cost nothing. The filter cannot be taken away again, so if the tracer dies the tree
 //! dies with it (`PTRACE_O_EXITKILL`): calls that fail with ENOSYS for ever would be worse.
+//! [`apart`] puts that tracer into a small process of its own, which outlives the agent.
 //! Attach mode: no filter, every call stops, and the tracees run on unharmed after a detach.
 //!
 //! Texts are read on a call's entry, results on its exit. Which of the two a stop is, is counted
@@ -12,63 +13,40 @@
 //!
 //! Sources: ptrace(2) ("Syscall-stops", "PTRACE_EVENT_SECCOMP stops", "Group-stop"), seccomp(2).
 
+pub mod apart;
+mod message;
+mod nearness;
+mod texts;
+
 use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
+use std::time::Instant;
 
 use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 
 use crate::decode::syscall::{Abi, Call};
 use crate::sys::ptrace::{self, OnTracerDeath, Patience, Registers, Resume, Stop, Waited};
 use crate::sys::seccomp;
 
-/// What a tracee did; it stands still while this is looked at.
-#[derive(Debug)]
-pub enum Seen<'t> {
-    /// A call has been entered: the moment to read what its arguments point to.
-    Entered(i32, &'t Call, &'t mut Texts),
+use nearness::Nearness;
+pub use texts::Texts;
+
+/// Who is told what tracees do. The tracee stands still meanwhile.
+pub trait Watch {
+    /// A call has been entered: the moment to read what its arguments point to. Gives whether
+    /// its exit is to be told.
+    fn entered(&mut self, tid: i32, call: &Call, texts: &mut Texts) -> bool;
     /// A call has returned.
-    Returned(i32, &'t Call, &'t Texts),
-    /// `parent` made `child`, which has not run yet.
-    Cloned {
-        /// Thread that called.
-        parent: i32,
-        /// The new thread or process.
-        child: i32,
-    },
+    fn returned(&mut self, tid: i32, call: &Call, texts: &Texts);
+    /// Thread `parent` made `child`, which has not run yet.
+    fn cloned(&mut self, parent: i32, child: i32);
     /// The process runs a new program, of which nothing has run yet.
-    Executed(i32),
+    fn executed(&mut self, tid: i32);
     /// It is gone, with this wait status.
-    Gone(i32, i32),
-}
-
-/// The texts that a call's arguments point to, by argument; reused from call to call.
-#[derive(Debug, Default)]
-pub struct Texts {
-    texts: Vec<(usize, Vec<u8>)>,
-    used: usize,
-}
-
-impl Texts {
-    /// Keeps the text of an argument.
-    pub fn set(&mut self, argument: usize, text: &[u8]) {
-        if self.used == self.texts.len() {
-            self.texts.push((argument, Vec::new()));
-        }
-        if let Some((index, buffer)) = self.texts.get_mut(self.used) {
-            *index = argument;
-            buffer.clear();
-            buffer.extend_from_slice(text);
-            self.used += 1;
-        }
-    }
-
-    /// The text of an argument, if it could be read.
-    #[must_use]
-    pub fn get(&self, argument: usize) -> Option<&[u8]> {
-        let mut used = self.texts.iter().take(self.used);
-        used.find(|(index, _)| *index == argument).map(|(_, text)| text.as_slice())
-    }
+    fn gone(&mut self, tid: i32, status: i32);
 }
 
 /// What [`Tracer::step`] did.
@@ -128,6 +106,13 @@ pub struct Tracer {
     entry_follows_filter: bool,
     in_call: FxHashMap<i32, InCall>,
     spare: Vec<Texts>,
+    /// All tracees that have stopped once.
+    known: FxHashSet<i32>,
+    /// New tracees whose parent's call is still to be told; they wait for that.
+    unborn: FxHashSet<i32>,
+    /// New tracees that are told of, and have not stopped for the first time yet.
+    born: FxHashSet<i32>,
+    nearness: Option<Nearness>,
     root: i32,
     root_status: Option<i32>,
 }
@@ -179,7 +164,8 @@ impl Tracer {
     ///
     /// [`Error::Call`] if it is gone or not ours to trace.
     pub fn attach(pid: i32, threads: &[i32], wanted: Wanted) -> Result<Self, Error> {
-        let tracer = Self::of(pid, wanted, false);
+        let mut tracer = Self::of(pid, wanted, false);
+        tracer.known.extend(threads);
         for &tid in threads {
             match ptrace::seize(tid, OnTracerDeath::Detach).and_then(|()| ptrace::interrupt(tid)) {
                 Ok(()) => {}
@@ -200,6 +186,10 @@ impl Tracer {
             entry_follows_filter: false,
             in_call: FxHashMap::default(),
             spare: Vec::new(),
+            known: FxHashSet::from_iter([root]),
+            unborn: FxHashSet::default(),
+            born: FxHashSet::default(),
+            nearness: None,
             root,
             root_status: None,
         }
@@ -225,8 +215,8 @@ impl Tracer {
                     continue_with(tid, Resume::Syscall, 0);
                 }
                 Ok(Waited::Stopped(tid, Stop::Syscall)) => {
-                    let result = ptrace::registers(tid).map_or(0, |registers| registers.result);
-                    self.entry_follows_filter |= filtered && result == -ENOSYS;
+                    let is_entry = ptrace::registers(tid).is_ok_and(|registers| registers.is_entry);
+                    self.entry_follows_filter |= filtered && is_entry;
                     filtered = false;
                     continue_with(tid, Resume::Free, 0);
                 }
@@ -261,39 +251,63 @@ impl Tracer {
         self.root_status
     }
 
-    /// Lets the launched program go, which stands still after its exec. `sink` is told of the exec.
-    pub fn start(&mut self, sink: &mut dyn FnMut(Seen<'_>)) {
+    /// From now on this thread, and thread `beside` if it is another, stay on the processor of
+    /// whoever stops: handing over between two is many times dearer.
+    pub fn stay_near(&mut self, beside: Option<i32>) {
+        self.nearness = Some(Nearness::new(beside));
+    }
+
+    /// Lets the launched program go, which stands still after its exec, and tells of the exec.
+    pub fn start(&mut self, watch: &mut dyn Watch) {
         if self.has_filter {
-            sink(Seen::Executed(self.root));
+            watch.executed(self.root);
             continue_with(self.root, Resume::Free, 0);
         }
     }
 
-    /// Handles one stop, if there is one.
+    /// Handles one stop, if there is one, or waits for one.
     ///
     /// # Errors
     ///
     /// Those of waitpid(2).
-    pub fn step(&mut self, sink: &mut dyn FnMut(Seen<'_>)) -> io::Result<Step> {
-        let (tid, stop) = match ptrace::wait(Patience::Look)? {
-            Waited::Stopped(tid, stop) => (tid, stop),
-            Waited::Nothing => return Ok(Step::Nothing),
-            Waited::NobodyLeft => return Ok(Step::End),
+    pub fn step(&mut self, patience: Patience, watch: &mut dyn Watch) -> io::Result<Step> {
+        let (tid, stop) = match ptrace::wait(patience) {
+            Ok(Waited::Stopped(tid, stop)) => (tid, stop),
+            Ok(Waited::Nothing) => return Ok(Step::Nothing),
+            Ok(Waited::NobodyLeft) => return Ok(Step::End),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Step::Handled),
+            Err(error) => return Err(error),
         };
-        let free = if self.has_filter { Resume::Free } else { Resume::Syscall };
+        if let Some(nearness) = &mut self.nearness {
+            nearness.stopped(tid);
+        }
+        self.handle(tid, stop, watch);
+        Ok(Step::Handled)
+    }
+
+    fn handle(&mut self, tid: i32, stop: Stop, watch: &mut dyn Watch) {
+        let free = self.free();
         match stop {
             Stop::Seccomp | Stop::Syscall => {
-                let how = self.call(tid, stop, sink).unwrap_or(free);
+                let how = self.call(tid, stop, watch).unwrap_or(free);
                 continue_with(tid, how, 0);
             }
             Stop::Clone(child) => {
-                sink(Seen::Cloned { parent: tid, child });
+                watch.cloned(tid, child);
+                if self.unborn.remove(&child) {
+                    continue_with(child, free, 0);
+                } else {
+                    self.born.insert(child);
+                }
                 continue_with(tid, self.in_call(tid, free), 0);
             }
             Stop::Exec(former) => {
+                // The thread that called has the process's number now; what was known of the
+                // first thread, which is gone without a word, ends here.
+                self.forget(tid);
                 self.forget(former);
-                sink(Seen::Executed(tid));
-                continue_with(tid, self.in_call(tid, free), 0);
+                watch.executed(tid);
+                continue_with(tid, free, 0);
             }
             Stop::Group(_) => {
                 if ptrace::listen(tid).is_err() {
@@ -301,16 +315,39 @@ impl Tracer {
                 }
             }
             Stop::Signal(signal) => continue_with(tid, self.in_call(tid, free), signal),
-            Stop::Ready | Stop::Exiting => continue_with(tid, self.in_call(tid, free), 0),
-            Stop::Gone(status) => {
-                self.forget(tid);
-                if tid == self.root {
-                    self.root_status = Some(status);
-                }
-                sink(Seen::Gone(tid, status));
+            Stop::NewOrReady if self.is_unborn(tid) => {
+                self.unborn.insert(tid);
             }
+            Stop::NewOrReady | Stop::Exiting => continue_with(tid, self.in_call(tid, free), 0),
+            Stop::Gone(status) => self.gone(tid, status, watch),
         }
-        Ok(Step::Handled)
+    }
+
+    /// How a thread runs that is in no call.
+    const fn free(&self) -> Resume {
+        if self.has_filter { Resume::Free } else { Resume::Syscall }
+    }
+
+    /// Whether this is the first stop of a thread that nobody has told of: its parent's stop is
+    /// still to come, and what it is must be told first.
+    fn is_unborn(&mut self, tid: i32) -> bool {
+        self.known.insert(tid) && !self.born.remove(&tid)
+    }
+
+    fn gone(&mut self, tid: i32, status: i32, watch: &mut dyn Watch) {
+        self.forget(tid);
+        self.known.remove(&tid);
+        self.unborn.remove(&tid);
+        self.born.remove(&tid);
+        if tid == self.root {
+            self.root_status = Some(status);
+        }
+        watch.gone(tid, status);
+        // It may have died before it could tell of its child.
+        let free = self.free();
+        for child in self.unborn.drain() {
+            continue_with(child, free, 0);
+        }
     }
 
     /// A thread that is inside a call must be stopped at its exit.
@@ -319,7 +356,7 @@ impl Tracer {
     }
 
     /// A stop at a call; `None` if the thread has nothing more to tell of it.
-    fn call(&mut self, tid: i32, stop: Stop, sink: &mut dyn FnMut(Seen<'_>)) -> Option<Resume> {
+    fn call(&mut self, tid: i32, stop: Stop, watch: &mut dyn Watch) -> Option<Resume> {
         let registers = ptrace::registers(tid).ok()?;
         if stop == Stop::Syscall {
             if let Some(in_call) = self.in_call.get_mut(&tid) {
@@ -327,33 +364,41 @@ impl Tracer {
                     in_call.expects_entry = false;
                     return Some(Resume::Syscall);
                 }
-                self.leave(tid, registers.result, sink);
+                self.leave(tid, registers.result, watch);
                 return None;
             }
             // With a filter there is no entry without a filter's stop. Without one, a first stop
             // that isn't an entry is the end of a call that began before: a new child's fork.
-            if self.has_filter || registers.result != -ENOSYS {
+            if self.has_filter || !registers.is_entry {
                 return None;
             }
         }
-        let wanted = self.wanted.contains(&registers).then(|| call_of(&registers)).flatten();
-        let wanted = wanted.map(|call| {
+        let call = self.wanted.contains(&registers).then(|| call_of(&registers)).flatten();
+        let mut wanted = None;
+        if let Some(call) = call {
             let mut texts = self.spare.pop().unwrap_or_default();
-            texts.used = 0;
-            sink(Seen::Entered(tid, &call, &mut texts));
-            (call, texts)
-        });
+            texts.clear();
+            if watch.entered(tid, &call, &mut texts) {
+                wanted = Some((call, texts));
+            } else {
+                self.spare.push(texts);
+            }
+        }
+        if wanted.is_none() && self.has_filter {
+            // Nothing is to be told of its exit, so there need be no stop.
+            return None;
+        }
         let expects_entry = stop == Stop::Seccomp && self.entry_follows_filter;
         self.in_call.insert(tid, InCall { expects_entry, wanted });
         Some(Resume::Syscall)
     }
 
     /// A call's exit.
-    fn leave(&mut self, tid: i32, result: i64, sink: &mut dyn FnMut(Seen<'_>)) {
+    fn leave(&mut self, tid: i32, result: i64, watch: &mut dyn Watch) {
         if let Some(InCall { wanted: Some((mut call, texts)), .. }) = self.in_call.remove(&tid) {
             call.result = result;
             if !is_restart(result) {
-                sink(Seen::Returned(tid, &call, &texts));
+                watch.returned(tid, &call, &texts);
             }
             self.spare.push(texts);
         }
@@ -366,22 +411,29 @@ impl Tracer {
     }
 
     /// Lets all `threads` go. They must be stopped first: each is interrupted and awaited.
+    ///
+    /// One that can't be stopped (it waits in the kernel for its vforked child) goes when this
+    /// process ends: the kernel detaches then.
     pub fn detach(&mut self, threads: &[i32]) {
+        const PATIENCE: Duration = Duration::from_secs(2);
         let mut left: Vec<i32> =
             threads.iter().copied().filter(|&tid| ptrace::interrupt(tid).is_ok()).collect();
-        while !left.is_empty() {
-            match ptrace::wait(Patience::Wait) {
+        // Those stand still and will not stop anew.
+        left.retain(|tid| !(self.unborn.remove(tid) && ptrace::detach(*tid, 0).is_ok()));
+        let deadline = Instant::now() + PATIENCE;
+        while !left.is_empty() && Instant::now() < deadline {
+            match ptrace::wait(Patience::Look) {
                 Ok(Waited::Stopped(tid, stop)) => {
                     let signal = if let Stop::Signal(signal) = stop { signal } else { 0 };
+                    if let Stop::Clone(child) = stop {
+                        left.push(child);
+                    }
                     // A tracee that detaches in a syscall stop or an event stop goes on as if
                     // nothing had been.
-                    let gone = ptrace::detach(tid, signal).is_err();
+                    let _gone = ptrace::detach(tid, signal);
                     left.retain(|&other| other != tid);
-                    if gone {
-                        self.forget(tid);
-                    }
                 }
-                Ok(Waited::Nothing) => {}
+                Ok(Waited::Nothing) => std::thread::sleep(Duration::from_millis(1)),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(Waited::NobodyLeft) | Err(_) => return,
             }
@@ -390,7 +442,6 @@ impl Tracer {
 }
 
 const ESRCH: i32 = 3;
-const ENOSYS: i64 = 38;
 
 /// Whether a result says that the kernel will enter the call again (`ERESTARTSYS` …): not an end.
 const fn is_restart(result: i64) -> bool {

@@ -239,3 +239,20 @@ fn the_engine_version_is_compared_where_it_stands() {
             .ends_with("Rules require engine version 0.63.0, but engine version is 0.62.0\n")
     );
 }
+
+#[test]
+fn what_follows_an_empty_document_is_read_and_told_of() {
+    let rule = "- rule: r\n  desc: d\n  condition: evt.type = open\n  output: o\n  priority: INFO\n";
+    let load = |text: String| {
+        let mut loader = Loader::new(Settings::default());
+        let result = loader.add("rules.yaml", text.as_bytes());
+        assert!(result.successful(), "{}", result.verbose());
+        (warnings(&result), loader.finish().unwrap().rules.len())
+    };
+    let told = BTreeMap::from([("LOAD_UNKNOWN_ITEM", 1)]);
+    assert_eq!(load(format!("---\n---\n{rule}")), (told.clone(), 1));
+    assert_eq!(load(format!("{rule}---\n---\n{}", rule.replace(" r\n", " s\n"))), (told, 2));
+    for silent in [format!("---\n{rule}"), format!("{rule}---\n"), format!("{rule}---\n---\n")] {
+        assert_eq!(load(silent), (BTreeMap::new(), 1));
+    }
+}

@@ -8,9 +8,10 @@ mod support;
 use eyas::engine::rule::Rule;
 use eyas::engine::ruleset::{Matching, RuleSet, Scratch};
 use eyas::event::builder::EventBuilder;
+use eyas::fields::Field;
 use proptest::prelude::*;
 use proptest::strategy::Union;
-use support::{connect, event_of, execve, open, processes, rule};
+use support::{connect, event_of, execve, open, open_by, processes, rule};
 
 /// Conditions and events draw from the same few texts, so that they meet.
 const WORDS: [&str; 12] =
@@ -191,6 +192,97 @@ proptest! {
     ) {
         agree(&conditions, &events)?;
     }
+}
+
+/// An open of `path` by some process, and by others that differ in all that a process is.
+fn opens_of(path: &str, is_write: bool, whose: &[(&str, &str)]) -> Vec<EventBuilder> {
+    whose
+        .iter()
+        .map(|(comm, exe)| {
+            let mut threads = processes(comm, exe, &[exe]);
+            threads[1].comm = threads[0].exe.clone();
+            open_by(threads, path, is_write)
+        })
+        .collect()
+}
+
+fn is_of_process(field: &Field) -> bool {
+    ["proc.", "thread.", "user.", "group.", "container."]
+        .iter()
+        .any(|family| field.info.name.starts_with(family))
+}
+
+/// `decide` must say the same of all `events`, which differ only in what isn't known, and where it
+/// says true or false the condition must be so for each of them.
+fn decides(
+    text: &str,
+    events: &[EventBuilder],
+    is_known: &dyn Fn(&Field) -> bool,
+) -> Result<(), TestCaseError> {
+    let condition = rule("r", text).condition;
+    let mut first = None;
+    for builder in events {
+        let event = builder.event();
+        let decided = condition.decide(&event, is_known);
+        prop_assert_eq!(*first.get_or_insert(decided), decided, "{}", text);
+        if let Some(value) = decided {
+            prop_assert_eq!(condition.holds(&event), value, "{}", text);
+        }
+        prop_assert_eq!(condition.decide(&event, &|_| true), Some(condition.holds(&event)));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_decided_without_the_process_is_so_for_every_process(
+        text in condition(),
+        path in word(),
+        is_write in any::<bool>(),
+        whose in proptest::collection::vec((word(), word()), 1..8),
+    ) {
+        decides(&text, &opens_of(path, is_write, &whose), &|field| !is_of_process(field))?;
+    }
+
+    #[test]
+    fn what_is_decided_without_the_path_is_so_for_every_path(
+        text in condition(),
+        paths in proptest::collection::vec(word(), 1..8),
+        (comm, exe) in (word(), word()),
+        is_write in any::<bool>(),
+    ) {
+        let open = |path: &&str| opens_of(path, is_write, &[(comm, exe)]).remove(0);
+        let events: Vec<_> = paths.iter().map(open).collect();
+        let is_path = |name: &str| name.starts_with("fd.") || name.starts_with("evt.arg");
+        decides(&text, &events, &|field| !is_path(field.info.name))?;
+    }
+
+    #[test]
+    fn what_is_decided_without_any_field_is_so_for_every_event(
+        text in condition(),
+        events in proptest::collection::vec(event(), 1..8),
+    ) {
+        decides(&text, &events, &|_| false)?;
+    }
+}
+
+#[test]
+fn one_part_decides_and_the_others_need_not_be_known() {
+    let decide = |text: &str| {
+        let builder = open("/etc/passwd", false);
+        rule("r", text).condition.decide(&builder.event(), &|field| !is_of_process(field))
+    };
+    assert_eq!(decide("fd.name = /etc/passwd and proc.name = cat"), None);
+    assert_eq!(decide("fd.name = /etc/shadow and proc.name = cat"), Some(false));
+    assert_eq!(decide("fd.name = /etc/passwd or proc.name = cat"), Some(true));
+    assert_eq!(decide("fd.name = /etc/shadow or proc.name = cat"), None);
+    assert_eq!(decide("not (fd.name = /etc/shadow and proc.name = cat)"), Some(true));
+    assert_eq!(decide("not proc.name = cat"), None);
+    assert_eq!(decide("fd.name = val(proc.exepath)"), None);
+    assert_eq!(decide("basename(proc.exepath) = cat"), None);
+    assert_eq!(decide("evt.type = openat and evt.is_open_read = true"), Some(true));
 }
 
 proptest! {

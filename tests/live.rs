@@ -433,3 +433,41 @@ fn doctor_says_that_every_shipped_rule_can_fire_here() {
     assert!(doctor.lines.iter().any(|line| line.contains(&wanted)), "{doctor:?}");
     assert!(doctor.status.success(), "{doctor:?}");
 }
+
+#[test]
+fn rules_are_profiled_on_what_happens_on_the_host() {
+    if !have("rules_are_profiled_on_what_happens_on_the_host", HOST) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("profiled");
+    let rules = rules(
+        &sandbox,
+        &format!(
+            "- rule: opens of one file\n  desc: d\n  condition: evt.type in (open, openat) and \
+             fd.name = {}\n  output: o\n  priority: INFO\n\
+             - rule: with a regex\n  desc: d\n  condition: evt.type in (open, openat) and \
+             proc.name regex 'no+one'\n  output: o\n  priority: INFO\n",
+            file.display()
+        ),
+    );
+    let agent = Agent::start(&["rules", "profile", "-r", &rules, "-M", "300"]);
+    agent.error("the start", |errors| errors.contains("watching this host for 300 s"));
+    for _ in 0..5 {
+        std::fs::read(&file).unwrap();
+    }
+    agent.send(Signal::SIGINT);
+    let ended = agent.ended();
+    let report = ended.lines.join("\n");
+    assert!(ended.status.success(), "{report}\n{}", ended.errors);
+    assert!(report.contains(" events, 2 rules: "), "{report}");
+    let row = |name: &str| ended.lines.iter().find(|line| line.ends_with(name)).cloned();
+    let opens = row("  opens of one file").expect(&report);
+    let columns: Vec<_> = opens.split_whitespace().collect();
+    let (tried, matched): (u64, u64) = (columns[2].parse().unwrap(), columns[3].parse().unwrap());
+    // The kernel may tell equal opens as one.
+    assert!(tried >= matched && matched >= 1, "{report}");
+    let regex = row("  with a regex").expect(&report);
+    assert_eq!(regex.split_whitespace().nth(3), Some("0"), "{report}");
+    assert!(report.contains("matches proc.name with a regex"), "{report}");
+}

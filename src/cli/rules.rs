@@ -3,15 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::io::Write;
-use std::time::Instant;
 
 use crate::engine::comparison::Test;
 use crate::engine::lang::ast::Expr;
 use crate::engine::matchers::BytesTest;
 use crate::engine::program::cost::Estimate;
 use crate::engine::rule::Rule;
-use crate::engine::ruleset::{RuleSet, Scratch};
-use crate::event::{Event, EventType};
+use crate::event::EventType;
+use crate::service::profile::{Profile, Row};
 
 /// How many event types are named before the rest is counted.
 const MAX_TYPES_SHOWN: usize = 24;
@@ -130,105 +129,49 @@ fn condition(expr: &Expr, depth: usize, out: &mut dyn Write) -> io::Result<()> {
     children.iter().try_for_each(|child| condition(child, depth + 1, out))
 }
 
-/// What one rule cost and did.
-#[derive(Clone, Copy, Debug, Default)]
-struct Row {
-    /// Events of its types.
-    tried: u64,
-    /// Events that it matched.
-    matched: u64,
-    /// Nanoseconds when judged by itself.
-    ns: u64,
-}
-
-/// Measures rules on the events that it is shown.
-#[derive(Debug)]
-pub struct Profile<'r> {
-    rules: &'r RuleSet,
-    scratch: Scratch,
-    rows: BTreeMap<&'r str, Row>,
-    events: u64,
-    /// Nanoseconds of the program that all rules share.
-    shared_ns: u64,
-    /// What reading the clock twice takes.
-    clock_ns: u64,
-}
-
-impl<'r> Profile<'r> {
-    /// Without any event yet.
-    #[must_use]
-    pub fn new(rules: &'r RuleSet) -> Self {
-        Self {
-            rules,
-            scratch: Scratch::default(),
-            rows: rules.rules().iter().map(|rule| (rule.name.as_str(), Row::default())).collect(),
-            events: 0,
-            shared_ns: 0,
-            clock_ns: clock_ns(),
-        }
-    }
-
-    /// Measures all rules on one event: together as the agent judges them, then each by itself.
-    pub fn see(&mut self, event: &Event<'_>) {
-        let start = Instant::now();
-        self.rules.evaluate(event, &mut self.scratch, |_| {});
-        self.shared_ns += elapsed(start).saturating_sub(self.clock_ns);
-        self.events += 1;
-        for rule in self.rules.tried_for(event.ty) {
-            let start = Instant::now();
-            let matched = rule.condition.holds(event);
-            let ns = elapsed(start).saturating_sub(self.clock_ns);
-            let row = self.rows.entry(rule.name.as_str()).or_default();
-            row.tried += 1;
-            row.matched += u64::from(matched);
-            row.ns += ns;
-        }
-    }
-
-    /// Prints what was measured, dearest rule first.
-    ///
-    /// A rule's share is its part of what all rules would cost one by one; together they cost
-    /// less, since they share what they have in common.
-    ///
-    /// # Errors
-    ///
-    /// If `out` can't be written.
-    pub fn report(&self, out: &mut dyn Write) -> io::Result<()> {
-        let all_ns: u64 = self.rows.values().map(|row| row.ns).sum();
+/// Prints what was measured, dearest rule first.
+///
+/// A rule's share is its part of what all rules would cost one by one; together they cost
+/// less, since they share what they have in common.
+///
+/// # Errors
+///
+/// If `out` can't be written.
+pub fn report(profile: &Profile, rules: &[Rule], out: &mut dyn Write) -> io::Result<()> {
+    let all_ns: u64 = rules.iter().map(|rule| profile.row(rule).ns).sum();
+    writeln!(
+        out,
+        "{} events, {} rules: {:.0} ns per event; one by one the rules would take {:.0} ns",
+        profile.events,
+        rules.len(),
+        ratio(profile.shared_ns, profile.events),
+        ratio(all_ns, profile.events),
+    )?;
+    writeln!(out, "\n share  ns/event     tried   matched  of tried  rule")?;
+    let mut rules: Vec<_> = rules.iter().collect();
+    let row_of = |rule: &Rule| profile.row(rule);
+    rules.sort_by_key(|rule| (std::cmp::Reverse(row_of(rule).ns), &rule.name));
+    for rule in rules.iter().filter(|rule| row_of(rule).tried > 0) {
+        let row = row_of(rule);
         writeln!(
             out,
-            "{} events, {} rules: {:.0} ns per event; one by one the rules would take {:.0} ns",
-            self.events,
-            self.rules.rules().len(),
-            ratio(self.shared_ns, self.events),
-            ratio(all_ns, self.events),
+            "{:>5.1}% {:>9.1} {:>9} {:>9} {:>8.2}%  {}",
+            100.0 * ratio(row.ns, all_ns),
+            ratio(row.ns, profile.events),
+            row.tried,
+            row.matched,
+            100.0 * ratio(row.matched, row.tried),
+            rule.name,
         )?;
-        writeln!(out, "\n share  ns/event     tried   matched  of tried  rule")?;
-        let mut rules: Vec<_> = self.rules.rules().iter().collect();
-        let row_of = |rule: &Rule| self.rows.get(rule.name.as_str()).copied().unwrap_or_default();
-        rules.sort_by_key(|rule| (std::cmp::Reverse(row_of(rule).ns), &rule.name));
-        for rule in rules.iter().filter(|rule| row_of(rule).tried > 0) {
-            let row = row_of(rule);
-            writeln!(
-                out,
-                "{:>5.1}% {:>9.1} {:>9} {:>9} {:>8.2}%  {}",
-                100.0 * ratio(row.ns, all_ns),
-                ratio(row.ns, self.events),
-                row.tried,
-                row.matched,
-                100.0 * ratio(row.matched, row.tried),
-                rule.name,
-            )?;
-            for advice in advice(rule, row, self.events) {
-                writeln!(out, "{:>44}  - {advice}", "")?;
-            }
+        for advice in advice(rule, row, profile.events) {
+            writeln!(out, "{:>44}  - {advice}", "")?;
         }
-        let idle = rules.iter().filter(|rule| rule.enabled && row_of(rule).tried == 0).count();
-        if idle > 0 {
-            writeln!(out, "\n{idle} more rules: no event of their types was seen")?;
-        }
-        Ok(())
     }
+    let idle = rules.iter().filter(|rule| rule.enabled && row_of(rule).tried == 0).count();
+    if idle > 0 {
+        writeln!(out, "\n{idle} more rules: no event of their types was seen")?;
+    }
+    Ok(())
 }
 
 /// What could make a rule cheaper or quieter.
@@ -261,15 +204,6 @@ fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-fn elapsed(start: Instant) -> u64 {
-    u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// What reading the clock twice takes, at best.
-fn clock_ns() -> u64 {
-    (0..1000).map(|_| elapsed(Instant::now())).min().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,7 +211,7 @@ mod tests {
     use crate::engine::lang::parser::parse;
     use crate::engine::output::Template;
     use crate::engine::rule::Priority;
-    use crate::engine::ruleset::Matching;
+    use crate::engine::ruleset::{Matching, RuleSet};
     use crate::event::builder::EventBuilder;
     use crate::event::known;
     use crate::event::thread::Thread;
@@ -341,11 +275,11 @@ mod tests {
             rule("execs", "evt.type = execve"),
         ];
         let set = RuleSet::build(rules, Matching::All);
-        let mut profile = Profile::new(&set);
+        let mut profile = Profile::default();
         let builder = EventBuilder::new(known::OPEN).thread(Thread::unknown(7, 7));
-        profile.see(&builder.event());
-        profile.see(&builder.event());
-        let text = text(|out| profile.report(out));
+        profile.see(&set, &builder.event());
+        profile.see(&set, &builder.event());
+        let text = text(|out| report(&profile, set.rules(), out));
         assert!(text.starts_with("2 events, 4 rules: "), "{text}");
         assert!(text.contains("        2         2   100.00%  opens"), "{text}");
         assert!(text.contains("matches proc.cmdline with a regex"), "{text}");

@@ -3,32 +3,46 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::io::Write as _;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::rules;
-use super::rules::Profile;
+use super::{rules, run};
 use super::subcommand;
 use super::{Exit, Failure, load_config};
+use crate::config::Config;
+use crate::engine::ruleset::RuleSet;
 use crate::service;
+use crate::service::profile::Profile;
 use crate::service::replay;
 use crate::service::replay::Replay;
+
+/// Longest time for which rules are measured: a day.
+const MAX_SECONDS: u64 = 86_400;
 
 fn command() -> Command {
     let explain = Command::new("explain")
         .about("The resolved condition of a rule, its event types, its fields, its cost.")
         .arg(Arg::new("NAME").required(true).help("The rule's name."));
     let profile = Command::new("profile")
-        .about("What each rule costs on the events of a capture file, and what may help.")
+        .about("What each rule costs on the events of this host, or of a capture file, and what may help.")
         .arg(
             Arg::new("FILE")
                 .short('e')
                 .value_name("FILE")
-                .required(true)
                 .value_parser(value_parser!(PathBuf))
-                .help("The capture file."),
+                .help("The events of this capture file instead of the host's."),
+        )
+        .arg(
+            Arg::new("SECONDS")
+                .short('M')
+                .value_name("SECONDS")
+                .value_parser(value_parser!(u64).range(1..=MAX_SECONDS))
+                .default_value("10")
+                .help("Watch the host for so long, or until Ctrl-C. Needs root."),
         );
     Command::new("eyas rules")
         .about("Look into rules.")
@@ -70,15 +84,35 @@ fn profile(matches: &ArgMatches) -> Result<(), Failure> {
     let loaded = load_config(&options)?;
     super::quiet_log();
     let set = subcommand::rule_set(subcommand::rules(&options, &loaded)?, &loaded.config);
-    let Some(file) = matches.get_one::<PathBuf>("FILE") else { return Ok(()) };
-    let world_of = service::world_of(&loaded.config);
+    match matches.get_one::<PathBuf>("FILE") {
+        Some(file) => profile_capture(file, &set, &loaded.config),
+        None => {
+            let seconds = matches.get_one::<u64>("SECONDS").copied().unwrap_or_default();
+            profile_live(Duration::from_secs(seconds), set, &loaded.config)
+        }
+    }
+}
+
+fn profile_live(duration: Duration, set: RuleSet, config: &Config) -> Result<(), Failure> {
+    let on_ready = || {
+        let text = format!("watching this host for {} s; Ctrl-C ends it\n", duration.as_secs());
+        // Who closed stderr doesn't want to know.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    };
+    let measured = service::profile_live(set, config, duration, on_ready);
+    let (set, profile) = measured.map_err(run::failure)?;
+    Ok(rules::report(&profile, set.rules(), &mut io::stdout().lock())?)
+}
+
+fn profile_capture(file: &Path, set: &RuleSet, config: &Config) -> Result<(), Failure> {
+    let world_of = service::world_of(config);
     let mut replay = Replay::open(file, replay::container_of, world_of).map_err(Failure::new)?;
-    let mut profile = Profile::new(&set);
+    let mut profile = Profile::default();
     let read = replay.run(|event| {
-        profile.see(event);
+        profile.see(set, event);
         ControlFlow::Continue(())
     });
-    profile.report(&mut io::stdout().lock())?;
+    rules::report(&profile, set.rules(), &mut io::stdout().lock())?;
     read.map_err(Failure::new)
 }
 

@@ -149,7 +149,8 @@ fn duration(options: &Options) -> Result<Option<Duration>, Failure> {
     }
 }
 
-fn failure(error: service::Error) -> Failure {
+/// What the console is told when the agent can't run.
+pub(super) fn failure(error: service::Error) -> Failure {
     match error {
         service::Error::PidFile(_) => {
             log!(Level::Error, "{error}");

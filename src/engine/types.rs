@@ -3,6 +3,7 @@
 //! Texts and limits are Falco's: numbers are read
 //! as C's scanf reads them, then cut to the type's width.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::lang::ast::Operator;
@@ -136,6 +137,30 @@ pub enum Literal {
     Ip(IpAddr),
     /// A network.
     Net(Net),
+}
+
+impl Literal {
+    /// Adds its canonical text: other literals have other texts, in which no comma stands.
+    pub fn write_canonical(&self, out: &mut String) {
+        if let Self::Bytes(bytes) = self {
+            // So that an empty text isn't nothing.
+            out.push('"');
+            for &byte in bytes {
+                match byte {
+                    b'\\' | b',' | b'(' | b')' => escaped(byte, out),
+                    b' '..=b'~' => out.push(char::from(byte)),
+                    _ => escaped(byte, out),
+                }
+            }
+        } else {
+            // Writing to a string can't fail.
+            let _ = write!(out, "\\{self:?}");
+        }
+    }
+}
+
+fn escaped(byte: u8, out: &mut String) {
+    let _ = write!(out, "\\x{byte:02x}");
 }
 
 /// A network: an address and how many of its bits count.

@@ -16,11 +16,19 @@ const ANY_EXECUTE: u64 = 0o111;
 /// The flags of an open; `None` for other events.
 fn flags<'a>(event: &Event<'a>) -> Option<Param<'a>> {
     match event.ty {
-        known::OPEN | known::OPENAT | known::OPENAT2 | known::OPEN_BY_HANDLE_AT => {
-            Some(event.param_named("flags"))
-        }
+        known::OPEN | known::OPEN_BY_HANDLE_AT => Some(event.param(2)),
+        known::OPENAT | known::OPENAT2 => Some(event.param(3)),
         _ => None,
     }
+}
+
+/// The permissions of an open that may create a file.
+fn mode<'a>(event: &Event<'a>) -> Param<'a> {
+    event.param(match event.ty {
+        known::CREAT => 2,
+        known::OPEN => 3,
+        _ => 4,
+    })
 }
 
 /// Whether any of `bits` is set; `None` if that isn't known.
@@ -42,7 +50,7 @@ pub fn has_access<'a>(event: &Event<'a>, bit: u64) -> Option<Value<'a>> {
 
 /// Whether an open that may create a file gives it any right to be executed.
 pub fn is_executable<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
-    let mode = || any_set(event.param_named("mode"), ANY_EXECUTE);
+    let mode = || any_set(mode(event), ANY_EXECUTE);
     let answer = match (event.ty, flags(event)) {
         (known::CREAT, _) => mode()?,
         (known::OPEN_BY_HANDLE_AT, _) | (_, None) => false,
@@ -141,6 +149,24 @@ mod tests {
         assert_eq!(shown(&scene, "evt.abspath"), "/a");
         assert_eq!(shown(&scene, "evt.abspath.src"), "/a");
         assert_eq!(shown(&scene, "evt.abspath.dst"), "<UNKNOWN>/c");
+    }
+
+    #[test]
+    fn flags_and_mode_are_where_the_table_says() {
+        for name in ["open", "openat", "openat2", "open_by_handle_at", "creat"] {
+            let ty = EventType::by_name(name).unwrap();
+            for wanted in ["flags", "mode"] {
+                let Some(index) = ty.info().param_index(wanted) else { continue };
+                let mut params = [Param::UInt(0); 8];
+                params[index] = Param::UInt(7);
+                let scene = Scene::new(name).with_params(&params);
+                let read = scene.with_event(|event| {
+                    let param = if wanted == "mode" { Some(mode(event)) } else { flags(event) };
+                    param.and_then(Param::as_u64)
+                });
+                assert_eq!(read, Some(7), "{wanted} of {name}");
+            }
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::sys::clock;
 
 use super::drops;
 use super::drops::Reaction;
+use super::profile::Profile;
 use super::statistics::Statistics;
 use super::telemetry::Board;
 
@@ -35,6 +36,8 @@ pub struct Judge {
     line: Vec<u8>,
     is_live: bool,
     board: Option<Arc<Board>>,
+    /// Measures the rules instead of alerting.
+    profile: Option<Box<Profile>>,
 }
 
 impl Judge {
@@ -50,7 +53,14 @@ impl Judge {
             line: Vec::with_capacity(4096),
             is_live: false,
             board: None,
+            profile: None,
         }
+    }
+
+    /// Measures the rules on what comes; nothing alerts then.
+    #[must_use]
+    pub fn profiling(self) -> Self {
+        Self { profile: Some(Box::default()), ..self }
     }
 
     /// The events that come are of now: how long an alert takes is measured, what the rules count
@@ -70,8 +80,13 @@ impl Judge {
 
     /// Judges one event.
     pub fn judge(&mut self, event: &Event<'_>) {
-        let Self { rules, scratch, formatter, outputs, statistics, line, is_live, board } = self;
+        let Self { rules, scratch, formatter, outputs, statistics, line, is_live, board, profile } =
+            self;
         statistics.count_event(event.ty);
+        if let Some(profile) = profile {
+            profile.see(rules, event);
+            return;
+        }
         rules.evaluate(event, scratch, |rule| {
             statistics.count(rule);
             line.clear();
@@ -171,6 +186,11 @@ impl Judge {
     #[must_use]
     pub const fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// What was measured; from now on what matches alerts.
+    pub fn take_profile(&mut self) -> Profile {
+        *self.profile.take().unwrap_or_default()
     }
 
     /// Takes it apart at the end: rules, counts, and the outputs to be finished.

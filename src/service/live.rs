@@ -242,6 +242,41 @@ impl Live {
         }
     }
 
+    /// Judges what comes for so long or until a signal asks for the end; nothing goes on beside.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](Self::run).
+    pub fn run_alone(
+        &mut self,
+        waiting: &mut Loop,
+        judge: &mut Judge,
+        duration: Duration,
+    ) -> io::Result<()> {
+        self.register(&waiting.poll)?;
+        let deadline = Instant::now() + duration;
+        let mut events = Events::with_capacity(16);
+        let mut more = true;
+        while Instant::now() < deadline {
+            let timeout = if more { Duration::ZERO } else { self.timeout(Some(deadline), None) };
+            match waiting.poll.poll(&mut events, Some(timeout)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => result?,
+            }
+            if events.iter().any(|event| event.token() == MOUNTS) {
+                self.follow_mounts();
+            }
+            more = self.turn(judge);
+            // What happened before the signal has been judged by now.
+            if self.next_request()? == Some(Request::Stop) {
+                return Ok(());
+            }
+            self.keep_hearing(&waiting.poll)?;
+            self.look_after(judge);
+        }
+        Ok(())
+    }
+
     fn register(&self, poll: &Poll) -> io::Result<()> {
         if let Some(source) = &self.sources.processes {
             add(poll, source.fd().as_raw_fd(), PROCESSES, Interest::READABLE)?;

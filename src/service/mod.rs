@@ -13,6 +13,7 @@ pub mod live;
 pub mod notify;
 mod outputs;
 pub mod path_filter;
+pub mod profile;
 pub mod progress;
 pub mod reload;
 pub mod replay;
@@ -57,11 +58,15 @@ use live::Ended;
 use live::Live;
 use live::Loop;
 use path_filter::PathFilter;
+use profile::Profile;
 use reload::{Load, Origin, Reloader};
 use telemetry::Identity;
 
 /// Most processes that are kept, whatever the configuration says.
 const MAX_PROCESSES: usize = 65_536;
+
+/// Events carry open descriptors, a batch of them at a time; less than this works, too.
+const MAX_DESCRIPTORS: u64 = 8192;
 
 /// What the agent runs with.
 pub struct Setup<'a> {
@@ -164,8 +169,7 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
     // Before any thread exists, so that all of them leave signals to the loop.
     let signals = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1];
     let signals = SignalFd::new(&signals).map_err(io("cannot receive signals"))?;
-    // Events carry open descriptors, a batch of them at a time; less than this works, too.
-    if let Err(error) = process::raise_descriptor_limit(8192) {
+    if let Err(error) = process::raise_descriptor_limit(MAX_DESCRIPTORS) {
         log!(Level::Debug, "cannot raise the limit of open descriptors: {error}");
     }
     log!(Level::Info, "Loaded event sources: syscall");
@@ -217,6 +221,47 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
         }
         Ended::Drops => Err(Error::Refused("Drop manager internal error".to_owned())),
     }
+}
+
+/// Measures the rules on what happens on this host, for so long or until a signal asks for the end.
+/// Nothing alerts. `on_ready` is called when nothing is missed any more. Gives the rules back with
+/// what was measured.
+///
+/// # Errors
+///
+/// [`Error`]: with what wasn't possible.
+pub fn profile_live(
+    rules: RuleSet,
+    config: &Config,
+    duration: Duration,
+    on_ready: impl FnOnce(),
+) -> Result<(RuleSet, Profile), Error> {
+    let io = |what| move |source| Error::Io { what, source };
+    let signals = SignalFd::new(&[Signal::SIGINT, Signal::SIGTERM])
+        .map_err(io("cannot receive signals"))?;
+    if let Err(error) = process::raise_descriptor_limit(MAX_DESCRIPTORS) {
+        log!(Level::Debug, "cannot raise the limit of open descriptors: {error}");
+    }
+    let sources = sources::open(rules.rules(), config.strict)?;
+    let mut enricher = enricher(tells_open_exec(&sources), config)?;
+    enricher.set_needs(needs(&rules));
+    let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;
+    let outputs = outputs::nowhere(config)?;
+    let mut judge = Judge::new(rules, formatter(config), outputs).profiling();
+    let drops = Drops::new(config.drops.clone(), clock::realtime_ns());
+    let mut live = Live::new(sources, enricher, signals, drops);
+    on_ready();
+    let ended = live.run_alone(&mut waiting, &mut judge, duration);
+    // From here on a second signal ends the program at once.
+    let _ = poll::unblock_all();
+    // What was seen is worth telling however it ended.
+    if let Err(error) = ended {
+        log!(Level::Error, "cannot wait for events: {error}");
+    }
+    let profile = judge.take_profile();
+    let (rules, _, outputs) = judge.into_parts();
+    outputs.finish();
+    Ok((rules, profile))
 }
 
 fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {

@@ -116,10 +116,15 @@ pub(crate) fn event_of(ty: &str, processes: [Thread; 3]) -> EventBuilder {
         .other_thread(grandparent)
 }
 
-/// An `openat` for reading or writing.
+/// An `openat` for reading or writing by a compiler.
 pub(crate) fn open(path: &str, is_write: bool) -> EventBuilder {
+    open_by(processes("cc1", "/usr/libexec/gcc/cc1", &["-quiet", "main.c"]), path, is_write)
+}
+
+/// An `openat` for reading or writing.
+pub(crate) fn open_by(processes: [Thread; 3], path: &str, is_write: bool) -> EventBuilder {
     let flags = if is_write { 2 | 4 | 4096 } else { 1 | 4096 };
-    event_of("openat", processes("cc1", "/usr/libexec/gcc/cc1", &["-quiet", "main.c"]))
+    event_of("openat", processes)
         .int("fd", 3)
         .int("dirfd", -100)
         .bytes("name", path.as_bytes())

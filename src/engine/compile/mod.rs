@@ -167,11 +167,7 @@ fn constant(
         }
         literals.push(literal);
     }
-    let mut shown: Vec<_> = literals.iter().map(|literal| format!("{literal:?}")).collect();
-    if matches!(check.right, Right::List(_)) {
-        shown.sort_unstable();
-        shown.dedup();
-    }
+    let text = canonical(&literals, matches!(check.right, Right::List(_)));
     if is_raw_number(left) && matches!(check.operator, Operator::In | Operator::Intersects) {
         // Falco doesn't know how long such a number is and finds it in no list.
         literals.clear();
@@ -180,7 +176,24 @@ fn constant(
     if is_raw_number(left) {
         test = test::native(test, left.ty);
     }
-    Ok((test, format!("({})", shown.join(", "))))
+    Ok((test, text))
+}
+
+/// The canonical text of literals; in a list their order and number don't matter.
+fn canonical(literals: &[types::Literal], is_list: bool) -> String {
+    let mut texts = String::new();
+    let mut ranges = Vec::with_capacity(literals.len());
+    for literal in literals {
+        let start = texts.len();
+        literal.write_canonical(&mut texts);
+        ranges.push(start..texts.len());
+    }
+    let mut shown: Vec<_> = ranges.into_iter().filter_map(|range| texts.get(range)).collect();
+    if is_list {
+        shown.sort_unstable();
+        shown.dedup();
+    }
+    format!("({})", shown.join(","))
 }
 
 /// Whether it is a parameter of an event in its native form, and a number.

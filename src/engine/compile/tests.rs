@@ -88,3 +88,32 @@ fn deep_nesting_is_an_error_and_no_crash() {
         expr = *inner;
     }
 }
+
+#[test]
+fn conditions_that_mean_the_same_have_one_text_and_others_do_not() {
+    let text = |condition: &str| {
+        let mut texts = Vec::new();
+        let compiled = compile(&parse(condition).unwrap()).unwrap();
+        compiled.condition.for_each_predicate(&mut |predicate| texts.push(predicate.text.clone()));
+        texts.remove(0)
+    };
+    let same = text("proc.name in (b, a, b)");
+    assert_eq!(text("proc.name in (a, b)"), same);
+    let others = [
+        "proc.name in ()",
+        "proc.name in ('')",
+        "proc.name in ('', a)",
+        "proc.name in (a)",
+        "proc.name in ('a,b')",
+        "proc.name in ('a,\"b')",
+        "proc.name in ('a)')",
+        "proc.name = a",
+        "proc.pid in (1, 2)",
+        "proc.pid in (12)",
+    ];
+    let mut texts: Vec<_> = others.iter().map(|condition| text(condition)).collect();
+    texts.push(same);
+    texts.sort_unstable();
+    texts.dedup();
+    assert_eq!(texts.len(), others.len() + 1, "{texts:#?}");
+}

@@ -1,5 +1,6 @@
 //! From the YAML of a file to what it defines: items, their keys, and what is wrong with them.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Read;
@@ -18,6 +19,10 @@ use crate::engine::yaml::Node;
 pub(super) const APPEND_IS_DEPRECATED: &str = "'append' key is deprecated. Add an 'append' entry \
     (e.g. 'condition: append') under 'override' instead.";
 
+/// Falco reads a file up to an empty document and says nothing of the rest.
+const EMPTY_DOCUMENT: &str = "Empty document. What follows it is read here; Falco ignores the \
+    rest of the file.";
+
 const APPEND_AND_OVERRIDE: &str = "Keys 'override' and 'append: true' cannot be used together. \
     Add an 'append' entry (e.g. 'condition: append') under 'override' instead.";
 
@@ -30,11 +35,23 @@ pub(super) struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads one document.
-    pub(super) fn document(&mut self, document: &Node, file: &Arc<File>) -> Read<()> {
-        if document.is_null() {
-            return Ok(());
+    /// Reads all documents of a file.
+    pub(super) fn documents(&mut self, documents: &[Rc<Node>], file: &Arc<File>) -> Read<()> {
+        let is_there = |document: &Rc<Node>| !document.is_null();
+        let last = documents.iter().rposition(is_there);
+        let first_empty = documents.iter().position(|document| document.is_null());
+        for (index, document) in documents.iter().enumerate() {
+            if is_there(document) {
+                self.document(document, file)?;
+            } else if first_empty == Some(index) && last > Some(index) {
+                let place = Place::file(Arc::clone(file)).to("rules content item", "", document);
+                self.warn(&place, WarningCode::UnknownItem, EMPTY_DOCUMENT);
+            }
         }
+        Ok(())
+    }
+
+    fn document(&mut self, document: &Node, file: &Arc<File>) -> Read<()> {
         let place = Place::file(Arc::clone(file));
         let Some(items) = document.sequence() else {
             let kind = if document.map().is_some() { " array of objects" } else { "" };

@@ -200,7 +200,7 @@ impl Loader {
     ) -> Read<()> {
         let (settings, collector) = (&self.settings, &mut self.collector);
         let mut reader = Reader { settings, collector, warnings };
-        documents.iter().try_for_each(|document| reader.document(document, file))?;
+        reader.documents(documents, file)?;
         let before = std::mem::take(&mut self.compiled);
         self.compiled =
             compile::compile(&self.collector, &self.settings, self.bytes, before, warnings)?;

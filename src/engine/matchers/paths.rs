@@ -15,7 +15,7 @@ pub struct Paths {
 #[derive(Clone, Debug, Default)]
 struct Node {
     children: FxHashMap<Box<[u8]>, usize>,
-    globs: Vec<(Box<[u8]>, Glob, usize)>,
+    globs: Vec<(Glob, usize)>,
     is_end: bool,
 }
 
@@ -24,11 +24,14 @@ impl Paths {
     #[must_use]
     pub fn new<'a>(paths: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut nodes = vec![Node::default()];
+        let mut known = FxHashMap::default();
         let mut literals = Some(Vec::new());
         for path in paths {
             let mut at = 0;
             for component in components(path) {
-                at = child(&mut nodes, at, component);
+                at = *known
+                    .entry((at, component))
+                    .or_insert_with(|| new_child(&mut nodes, at, component));
             }
             if let Some(node) = nodes.get_mut(at) {
                 node.is_end = true;
@@ -66,8 +69,8 @@ impl Paths {
             let Some((component, tail)) = split_component(rest) else {
                 return false;
             };
-            let matching = node.globs.iter().filter(|(_, glob, _)| glob.matches(component));
-            if matching.into_iter().any(|&(_, _, next)| self.matches_from(next, tail)) {
+            let matching = node.globs.iter().filter(|(glob, _)| glob.matches(component));
+            if matching.into_iter().any(|&(_, next)| self.matches_from(next, tail)) {
                 return true;
             }
             let Some(&next) = node.children.get(component) else {
@@ -79,23 +82,14 @@ impl Paths {
     }
 }
 
-/// The node for `component` below `at`, made if there is none.
-fn child(nodes: &mut Vec<Node>, at: usize, component: &[u8]) -> usize {
+/// Makes a node for `component` below `at`.
+fn new_child(nodes: &mut Vec<Node>, at: usize, component: &[u8]) -> usize {
     let new = nodes.len();
     let Some(node) = nodes.get_mut(at) else {
         return at;
     };
-    let known = if is_glob(component) {
-        let same = node.globs.iter().find(|(text, _, _)| **text == *component);
-        same.map(|&(_, _, next)| next)
-    } else {
-        node.children.get(component).copied()
-    };
-    if let Some(next) = known {
-        return next;
-    }
     if is_glob(component) {
-        node.globs.push((component.into(), Glob::new(component, false), new));
+        node.globs.push((Glob::new(component, false), new));
     } else {
         node.children.insert(component.into(), new);
     }

@@ -242,7 +242,8 @@ fn the_engine_version_is_compared_where_it_stands() {
 
 #[test]
 fn what_follows_an_empty_document_is_read_and_told_of() {
-    let rule = "- rule: r\n  desc: d\n  condition: evt.type = open\n  output: o\n  priority: INFO\n";
+    let rule =
+        "- rule: r\n  desc: d\n  condition: evt.type = open\n  output: o\n  priority: INFO\n";
     let load = |text: String| {
         let mut loader = Loader::new(Settings::default());
         let result = loader.add("rules.yaml", text.as_bytes());

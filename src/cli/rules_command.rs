@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
-use super::{rules, run};
 use super::subcommand;
 use super::{Exit, Failure, load_config};
+use super::{rules, run};
 use crate::config::Config;
 use crate::engine::ruleset::RuleSet;
 use crate::service;

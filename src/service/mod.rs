@@ -237,8 +237,8 @@ pub fn profile_live(
     on_ready: impl FnOnce(),
 ) -> Result<(RuleSet, Profile), Error> {
     let io = |what| move |source| Error::Io { what, source };
-    let signals = SignalFd::new(&[Signal::SIGINT, Signal::SIGTERM])
-        .map_err(io("cannot receive signals"))?;
+    let signals =
+        SignalFd::new(&[Signal::SIGINT, Signal::SIGTERM]).map_err(io("cannot receive signals"))?;
     if let Err(error) = process::raise_descriptor_limit(MAX_DESCRIPTORS) {
         log!(Level::Debug, "cannot raise the limit of open descriptors: {error}");
     }

@@ -13,7 +13,6 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use eyas::engine::compile::compile;
-use eyas::engine::describe::{self, Describe};
 use eyas::engine::lang::parser::parse;
 use eyas::engine::load::{Loader, Settings};
 use eyas::engine::ruleset::{Matching, RuleSet};
@@ -96,7 +95,7 @@ fn cost(act: impl FnOnce()) -> Cost {
     Cost { bytes: HIGHEST.get() - before, time: on_cpu() - start }
 }
 
-/// As the agent loads it, and as `-V` and `-L` tell of it.
+/// As the agent loads it.
 fn load(text: &[u8]) {
     let mut loader = Loader::new(Settings::default());
     let result = loader.add("rules.yaml", text);
@@ -105,20 +104,12 @@ fn load(text: &[u8]) {
     drop(result);
 }
 
+/// As `-V` tells of it.
 fn tell(text: &[u8]) {
     let mut loader = Loader::new(Settings::default());
     let result = loader.add("rules.yaml", text);
     drop(result.verbose());
     drop(result.to_json());
-}
-
-fn describe(text: &[u8]) {
-    let mut loader = Loader::new(Settings::default());
-    if loader.add("rules.yaml", text).successful() {
-        let loaded = loader.finish().unwrap();
-        drop(describe::text(&loaded, &Describe::All));
-        drop(describe::json(&loaded, &Describe::All));
-    }
 }
 
 fn assert_bounded(what: &str, cost: Cost) {
@@ -358,31 +349,14 @@ fn no_rules_file_takes_more_than_its_share() {
     }
 }
 
-/// Whether the slower half is left out: it takes minutes in a build for debugging.
-fn is_too_slow(test: &str) -> bool {
-    if cfg!(debug_assertions) {
-        eprintln!("skipped: {test} is for optimised builds");
-    }
-    cfg!(debug_assertions)
-}
-
 #[test]
 fn telling_of_a_rules_file_takes_no_more_than_its_share() {
-    if is_too_slow("telling_of_a_rules_file_takes_no_more_than_its_share") {
+    if cfg!(debug_assertions) {
+        eprintln!("skipped: it takes minutes in a build for debugging");
         return;
     }
     for (what, text) in files() {
         assert_bounded(&format!("{what}, told"), cost(|| tell(text.as_bytes())));
-    }
-}
-
-#[test]
-fn describing_a_rules_file_takes_no_more_than_its_share() {
-    if is_too_slow("describing_a_rules_file_takes_no_more_than_its_share") {
-        return;
-    }
-    for (what, text) in files() {
-        assert_bounded(&format!("{what}, described"), cost(|| describe(text.as_bytes())));
     }
 }
 

@@ -35,7 +35,12 @@ pub(crate) fn rule(name: &str, condition: &str) -> Rule {
 /// The stock rules of the directory in `EYAS_STOCK_RULES`, or the project's own, and which.
 pub(crate) fn stock_rules() -> (Vec<Rule>, String) {
     let (files, what) = match std::env::var("EYAS_STOCK_RULES") {
-        Ok(directory) => (yaml_files(&directory), directory),
+        Ok(directory) => {
+            // Those of today, where there are several years'.
+            let today = format!("{directory}/2026");
+            let is_there = std::path::Path::new(&today).is_dir();
+            (yaml_files(if is_there { &today } else { &directory }), "the stock".to_owned())
+        }
         Err(_) => {
             eprintln!("EYAS_STOCK_RULES is not set: the project's own rules stand in");
             (yaml_files(concat!(env!("CARGO_MANIFEST_DIR"), "/rules")), "rules/".to_owned())

@@ -15,6 +15,7 @@ pub use super::condition::Condition;
 use super::condition::{Node, Predicate};
 use super::event_set::EventSet;
 use super::lang::ast::{Check, Expr, Operand, Operator, Position, Right};
+use super::matchers::posix_regex::states;
 use super::transform::Source;
 use super::types;
 use crate::event::DataType;
@@ -22,6 +23,9 @@ use operand::Typed;
 
 /// Deepest nesting of a condition after macros are expanded.
 const MAX_DEPTH: usize = 1200;
+
+/// Most states that the regular expressions of a condition have together.
+const MAX_STATES: usize = 1 << 20;
 
 /// What [`compile`] gives.
 #[derive(Clone, Debug)]
@@ -59,6 +63,7 @@ pub struct CompileError {
 ///
 /// With Falco's text if a field doesn't exist or an operator or literal doesn't fit its type.
 pub fn compile(expr: &Expr) -> Result<Compiled, CompileError> {
+    check_patterns(expr)?;
     let mut warnings = Vec::new();
     let root = node(expr, 0, &mut warnings)?;
     let events = EventSet::derive(expr).map_err(|check| CompileError {
@@ -66,6 +71,27 @@ pub fn compile(expr: &Expr) -> Result<Compiled, CompileError> {
         at: check.at,
     })?;
     Ok(Compiled { condition: Condition { root }, events, warnings })
+}
+
+/// Refuses a condition whose regular expressions would exhaust memory.
+fn check_patterns(expr: &Expr) -> Result<(), CompileError> {
+    let mut sum = 0_usize;
+    let mut at = None;
+    expr.for_each_check(&mut |check| {
+        if check.operator == Operator::Regex {
+            let patterns = match &check.right {
+                Right::Literal(text) => std::slice::from_ref(text),
+                Right::List(texts) => texts.as_slice(),
+                Right::Nothing | Right::Operand { .. } => &[],
+            };
+            sum = patterns.iter().map(|text| states(text)).fold(sum, usize::saturating_add);
+            if sum > MAX_STATES {
+                at.get_or_insert(check.at);
+            }
+        }
+    });
+    let message = "its patterns make the condition too large to be compiled".to_owned();
+    at.map_or(Ok(()), |at| Err(CompileError { message, at }))
 }
 
 /// Types an operand of an output; the error is Falco's text.

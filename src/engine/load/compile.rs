@@ -8,6 +8,7 @@ use super::Read;
 use super::Settings;
 use super::context::Place;
 use super::exceptions;
+use super::expand;
 use super::expand::{Budget, Lists, ParsedMacro, Resolver};
 use super::merge::{Collector, Macro, RuleItem};
 use crate::engine::compile;
@@ -475,7 +476,7 @@ fn is_unknown(message: &str) -> bool {
 }
 
 fn too_large(place: Option<&Place>) -> Box<Error> {
-    let message = "its lists, macros or patterns make the rules too large to be loaded";
+    let message = expand::TOO_LARGE;
     place.map_or_else(
         || {
             Box::new(Error {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::Read;
 use super::context::Place;
 use super::decode;
+use super::expand::{MAX_CONDITION_BYTES, TOO_LARGE};
 use crate::engine::compile;
 use crate::engine::diagnostic::{Warning, WarningCode};
 use crate::engine::lang::ast::{Family, ListModifier, Operand, Operator};
@@ -270,6 +271,7 @@ impl Exception {
             return Ok(String::new());
         }
         let mut tuples = Vec::with_capacity(self.values.len());
+        let mut bytes = 0;
         let Entry::List(fields) = &self.fields else {
             for value in &self.values {
                 let Entry::Text(text) = value else {
@@ -289,7 +291,12 @@ impl Exception {
                 let comp = self.comps.items().get(index).map_or("", Entry::text);
                 parts.push(format!(" {} {comp} {}", field.text(), operand(value, comp)));
             }
-            tuples.push(format!("({})", parts.join(" and ")));
+            let tuple = format!("({})", parts.join(" and "));
+            bytes += tuple.len();
+            if bytes > MAX_CONDITION_BYTES {
+                return invalid(TOO_LARGE);
+            }
+            tuples.push(tuple);
         }
         Ok(format!(" and not ({})", tuples.join(" or ")))
     }
@@ -303,6 +310,9 @@ pub(super) fn apply(condition: &str, exceptions: &[Exception]) -> Read<String> {
     let mut text = format!("({condition})");
     for exception in exceptions {
         text.push_str(&exception.clause()?);
+        if text.len() > MAX_CONDITION_BYTES {
+            return Err(exception.place.invalid(TOO_LARGE));
+        }
     }
     Ok(text)
 }

@@ -10,9 +10,14 @@ use super::merge::{List, Named};
 use crate::engine::lang::ast::{Expr, Position};
 use crate::engine::lang::parser::MAX_DEPTH;
 use crate::engine::lang::visit::Size;
+use crate::engine::matchers::posix_regex::states;
 
 /// Longest condition with its lists substituted, in bytes.
-const MAX_CONDITION_BYTES: usize = 4 << 20;
+pub(super) const MAX_CONDITION_BYTES: usize = 4 << 20;
+
+/// Why rules are refused that would exhaust memory.
+pub(super) const TOO_LARGE: &str =
+    "its lists, macros or patterns make the rules too large to be loaded";
 
 /// What expanding everything may cost.
 #[derive(Clone, Copy, Debug)]
@@ -55,45 +60,6 @@ impl Budget {
         self.nodes = left.unwrap_or(0);
         left.is_some()
     }
-}
-
-/// About how many states a regular expression has, however it is written.
-fn states(pattern: &str) -> usize {
-    /// What the machine costs beside its states.
-    const MACHINE: usize = 400;
-    /// Classes and the dot are trees of UTF-8 sequences.
-    const CLASS: usize = 20;
-    let mut open = vec![0_usize];
-    let mut last = 0;
-    let mut bytes = pattern.bytes();
-    let add = |open: &mut Vec<usize>, states: usize| {
-        if let Some(sum) = open.last_mut() {
-            *sum = sum.saturating_add(states);
-        }
-        states
-    };
-    while let Some(byte) = bytes.next() {
-        last = match byte {
-            b'(' => {
-                open.push(0);
-                0
-            }
-            b')' if open.len() > 1 => {
-                let inner = open.pop().unwrap_or_default();
-                add(&mut open, inner)
-            }
-            b'[' | b'.' => add(&mut open, CLASS),
-            b'{' => {
-                let counts = bytes.by_ref().take_while(|byte| *byte != b'}');
-                let counts = String::from_utf8_lossy(&counts.collect::<Vec<_>>()).into_owned();
-                let most = counts.split(',').filter_map(|n| n.parse().ok()).max().unwrap_or(1);
-                let more = last.saturating_mul(usize::max(most, 1).saturating_sub(1));
-                add(&mut open, more).saturating_add(last)
-            }
-            _ => add(&mut open, 1),
-        };
-    }
-    open.into_iter().fold(MACHINE, usize::saturating_add)
 }
 
 /// A list with the lists in it resolved.

@@ -14,6 +14,7 @@ use super::guard::{Guard, Key, What};
 use super::machine::Program;
 use super::pool::{FALSE, NodeId, Pool, Shape, SlotId, TRUE, number};
 use super::probe::{Probe, Targets};
+use super::quick::Op;
 use super::{END, NEXT, Step, TestStep};
 use crate::engine::condition::Condition;
 use crate::engine::event_set::EventSet;
@@ -93,8 +94,9 @@ impl Program {
                 *body = place;
             }
         }
+        let ops: Vec<_> = builder.pool.judges.iter().map(Op::of).collect();
         Self {
-            tests: builder.steps.iter().map(|step| TestStep::of(*step)).collect(),
+            tests: builder.steps.iter().map(|step| TestStep::of(*step, &ops)).collect(),
             steps: builder.steps,
             judges: builder.pool.judges,
             slots: builder.pool.slots,
@@ -277,19 +279,45 @@ impl Builder {
         place
     }
 
-    /// Steps that judge all items, those with something in common behind one test of it.
+    /// Steps that judge all items, those with something in common behind one test of it: first
+    /// what settles most at least cost.
     fn grouped(&mut self, items: &[Item], next: u32, without: &[SlotId]) -> u32 {
-        let mut counts: FxHashMap<NodeId, f32> = FxHashMap::default();
+        if items.len() > MAX_DIVIDED {
+            return self.grouped_at_once(items, next, without);
+        }
+        let counts = self.counts(items);
+        let best = items.iter().filter_map(|item| self.best_common(*item, &counts));
+        let best = best.max_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
+        let Some((_, common)) = best else {
+            return items.iter().fold(next, |place, item| self.single(*item, place));
+        };
+        let (members, others): (Vec<_>, Vec<_>) = items
+            .iter()
+            .copied()
+            .partition(|item| self.pool.conjuncts(item.node).contains(&common));
+        let place = self.grouped(&others, next, without);
+        self.behind(common, &members, place, without)
+    }
+
+    /// How many items have a conjunct.
+    fn counts(&self, items: &[Item]) -> FxHashMap<NodeId, f32> {
+        let mut counts = FxHashMap::default();
         for item in items {
             for conjunct in self.pool.conjuncts(item.node) {
                 *counts.entry(conjunct).or_default() += 1.0;
             }
         }
+        counts
+    }
+
+    /// The same for so many items that each chooses for itself.
+    fn grouped_at_once(&mut self, items: &[Item], next: u32, without: &[SlotId]) -> u32 {
+        let counts = self.counts(items);
         let mut groups: BTreeMap<NodeId, Vec<Item>> = BTreeMap::new();
         let mut singles = Vec::new();
         for item in items {
             match self.best_common(*item, &counts) {
-                Some(common) => groups.entry(common).or_default().push(*item),
+                Some((_, common)) => groups.entry(common).or_default().push(*item),
                 None => singles.push(*item),
             }
         }
@@ -321,8 +349,8 @@ impl Builder {
         self.node(common, inner, next)
     }
 
-    /// What an item has in common with others and is best asked first.
-    fn best_common(&self, item: Item, counts: &FxHashMap<NodeId, f32>) -> Option<NodeId> {
+    /// What an item has in common with others and is best asked first, and how good that is.
+    fn best_common(&self, item: Item, counts: &FxHashMap<NodeId, f32>) -> Option<(f32, NodeId)> {
         let score = |node: NodeId| {
             let estimate = self.pool.estimate(node);
             let others = counts.get(&node).copied().unwrap_or(0.0) - 1.0;
@@ -332,7 +360,7 @@ impl Builder {
         let scored = conjuncts.into_iter().map(|node| (score(node), node));
         let best =
             scored.max_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
-        best.filter(|(score, _)| *score > 0.0).map(|(_, node)| node)
+        best.filter(|(score, _)| *score > 0.0)
     }
 
     fn single(&mut self, item: Item, next: u32) -> u32 {

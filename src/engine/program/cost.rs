@@ -82,7 +82,7 @@ impl Estimate {
 /// What reading costs; it is read once however many comparisons ask.
 fn of_source(source: &Source) -> f32 {
     /// Fields that are made or looked up: beginning of the name, nanoseconds.
-    const DEAR: [(&str, f32); 30] = [
+    const DEAR: [(&str, f32); 31] = [
         ("evt.arg", 60.0),
         ("evt.info", 100.0),
         ("evt.time", 100.0),
@@ -91,6 +91,7 @@ fn of_source(source: &Source) -> f32 {
         ("evt.is_open", 2.0),
         ("fd.num", 1.0),
         ("fd.type", 1.0),
+        ("fd.nameraw", 30.0),
         ("fd.name", 6.0),
         ("fd.directory", 7.0),
         ("fd.filename", 7.0),

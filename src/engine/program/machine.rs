@@ -1,4 +1,7 @@
 //! Runs the program on one event.
+//!
+//! This is where the time goes: what is needed for most comparisons lies side by side in few
+//! words, values are moved about as little as can be, and what is dear is done once an event.
 
 use bumpalo::collections::Vec as ArenaVec;
 
@@ -8,12 +11,16 @@ use super::{END, Step, TestStep};
 use crate::engine::transform::{Source, text_until_nul};
 use crate::event::{Event, EventType, Value};
 
+/// So many texts are kept where they are found fastest.
+const TEXTS: usize = 16;
+
 /// Everything that is needed to judge events; immutable.
 #[derive(Debug)]
 pub struct Program {
     pub(super) steps: Vec<Step>,
     /// The tests among them, at their places.
     pub(super) tests: Vec<TestStep>,
+    /// The comparisons, as they are judged where a test doesn't say how.
     pub(super) judges: Vec<Judge>,
     pub(super) slots: Vec<Source>,
     pub(super) probes: Vec<Probe>,
@@ -32,7 +39,7 @@ pub struct Program {
 pub struct Scratch {
     /// Of this event; at most 31 bits, so that a result fits beside it.
     generation: u32,
-    /// Results of comparisons: generation and result.
+    /// Results of dear comparisons: generation and result.
     predicates: Vec<u32>,
     /// Results of shared nodes, likewise.
     nodes: Vec<u32>,
@@ -54,22 +61,29 @@ struct Slot {
     /// Of the event that it is known for.
     generation: u32,
     kept: Kept,
-    /// The value, if it is a number.
+    /// 64 bits of an integer, a truth value, or where the value is kept.
     number: i64,
 }
 
 /// Where a value is kept. Values are moved about as little as can be: an enum that was just
 /// written is slow to copy.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum Kept {
     #[default]
     Absent,
-    /// In the slot: 64 bits of an integer, or a truth value.
+    /// In the slot.
     Number,
-    /// In `texts`, there.
-    Text(u32),
-    /// In `others`, there.
-    Other(u32),
+    /// In `texts`.
+    Text,
+    /// In `others`.
+    Other,
+}
+
+impl Slot {
+    /// The place of a value that isn't kept in the slot.
+    fn place(self) -> usize {
+        usize::try_from(self.number).unwrap_or(usize::MAX)
+    }
 }
 
 impl Program {
@@ -79,10 +93,11 @@ impl Program {
         let own = self.entries.get(event.ty.index()).copied().unwrap_or(END);
         if own != END || self.common != END {
             scratch.begin(self);
-            const TEXTS: usize = 24;
-            let texts = ArenaVec::with_capacity_in(self.slots.len().min(TEXTS), event.arena);
+            let texts = event.arena.alloc_slice_fill_copy(TEXTS, &b""[..]);
             let others = ArenaVec::new_in(event.arena);
-            let mut machine = Machine { program: self, event, scratch, texts, others };
+            let generation = scratch.generation;
+            let mut machine =
+                Machine { program: self, event, generation, scratch, texts, used: 0, others };
             machine.run(own);
             machine.run(self.common);
             if scratch.matches.len() > 1 {
@@ -123,8 +138,12 @@ impl Scratch {
 struct Machine<'m, 'e> {
     program: &'m Program,
     event: &'m Event<'e>,
+    generation: u32,
     scratch: &'m mut Scratch,
-    texts: ArenaVec<'e, &'e [u8]>,
+    /// The first texts that were read; `used` of them.
+    texts: &'e mut [&'e [u8]],
+    used: usize,
+    /// Lists, addresses and the like, and the texts for which there was no room.
     others: ArenaVec<'e, Value<'e>>,
 }
 
@@ -137,7 +156,7 @@ impl<'e> Machine<'_, 'e> {
             if let Some(test) = program.tests.get(at as usize)
                 && test.predicate != TestStep::NONE
             {
-                at = if self.predicate(test.predicate) { test.yes } else { test.no };
+                at = if self.holds(test) { test.yes } else { test.no };
                 continue;
             }
             let Some(step) = program.steps.get(at as usize) else {
@@ -163,8 +182,23 @@ impl<'e> Machine<'_, 'e> {
 
     /// The result of a comparison.
     #[inline]
-    fn predicate(&mut self, id: PredicateId) -> bool {
-        let generation = self.scratch.generation;
+    fn holds(&mut self, TestStep { predicate, op, .. }: &TestStep) -> bool {
+        if op.is_dear() {
+            return self.dear(*predicate);
+        }
+        let known = self.slot(op.slot);
+        match known.kept {
+            Kept::Absent => false,
+            Kept::Number => op.holds_for_number(known.number),
+            Kept::Text => self.texts.get(known.place()).is_some_and(|text| op.holds_for_text(text)),
+            Kept::Other => self.dear(*predicate),
+        }
+    }
+
+    /// The result of a comparison that is worth keeping.
+    #[inline(never)]
+    fn dear(&mut self, id: PredicateId) -> bool {
+        let generation = self.generation;
         if let Some(known) = self.scratch.predicates.get(id as usize)
             && known >> 1 == generation
         {
@@ -180,16 +214,16 @@ impl<'e> Machine<'_, 'e> {
     fn judge(&mut self, id: PredicateId) -> bool {
         match self.program.judges.get(id as usize) {
             Some(Judge::Value { slot, quantifier, test }) => {
-                let (kept, number) = self.kept(*slot);
-                match kept {
+                let known = self.slot(*slot);
+                match known.kept {
                     Kept::Absent => false,
-                    Kept::Number => test.holds_for_number(number),
-                    Kept::Text(place) => {
-                        self.texts.get(place as usize).is_some_and(|t| test.holds_for_text(t))
+                    Kept::Number => test.holds_for_number(known.number),
+                    Kept::Text => {
+                        self.texts.get(known.place()).is_some_and(|t| test.holds_for_text(t))
                     }
-                    Kept::Other(place) => self
+                    Kept::Other => self
                         .others
-                        .get(place as usize)
+                        .get(known.place())
                         .is_some_and(|value| quantifier.holds(test, *value)),
                 }
             }
@@ -204,21 +238,18 @@ impl<'e> Machine<'_, 'e> {
         }
     }
 
-    /// Where the value of a source is kept, read now or before; and the number, if it is one.
+    /// What is known of the value of a source, read now or before.
     #[inline]
-    fn kept(&mut self, slot: SlotId) -> (Kept, i64) {
+    fn slot(&mut self, slot: SlotId) -> Slot {
         match self.scratch.slots.get(slot as usize) {
-            Some(known) if known.generation == self.scratch.generation => {
-                (known.kept, known.number)
-            }
-            Some(_) => self.read(slot),
-            None => (Kept::Absent, 0),
+            Some(known) if known.generation == self.generation => *known,
+            _ => self.read(slot),
         }
     }
 
     /// Reads the value of a source and keeps it.
     #[inline(never)]
-    fn read(&mut self, slot: SlotId) -> (Kept, i64) {
+    fn read(&mut self, slot: SlotId) -> Slot {
         let (kept, number) = match self.program.slots.get(slot as usize) {
             Some(Source::Field { field, read, is_text }) => match read(self.event, &field.arg) {
                 Some(Value::Bytes(text)) if *is_text => self.keep_text(text_until_nul(text)),
@@ -227,11 +258,11 @@ impl<'e> Machine<'_, 'e> {
             Some(source) => self.keep(source.value(self.event)),
             None => (Kept::Absent, 0),
         };
-        let generation = self.scratch.generation;
+        let known = Slot { generation: self.generation, kept, number };
         if let Some(place) = self.scratch.slots.get_mut(slot as usize) {
-            *place = Slot { generation, kept, number };
+            *place = known;
         }
-        (kept, number)
+        known
     }
 
     #[inline]
@@ -242,34 +273,42 @@ impl<'e> Machine<'_, 'e> {
             Some(Value::Int(number)) => (Kept::Number, number),
             Some(Value::UInt(number)) => (Kept::Number, number.cast_signed()),
             Some(Value::Bool(flag)) => (Kept::Number, i64::from(flag)),
-            Some(value) => {
-                let place = u32::try_from(self.others.len());
-                self.others.push(value);
-                (place.map_or(Kept::Absent, Kept::Other), 0)
-            }
+            Some(value) => self.keep_other(value),
         }
     }
 
     #[inline]
     fn keep_text(&mut self, text: &'e [u8]) -> (Kept, i64) {
-        let place = u32::try_from(self.texts.len());
-        self.texts.push(text);
-        (place.map_or(Kept::Absent, Kept::Text), 0)
+        let used = self.used;
+        let Some(place) = self.texts.get_mut(used) else {
+            return self.keep_other(Value::Bytes(text));
+        };
+        *place = text;
+        self.used = used + 1;
+        (Kept::Text, i64::try_from(used).unwrap_or(i64::MAX))
+    }
+
+    #[inline(never)]
+    fn keep_other(&mut self, value: Value<'e>) -> (Kept, i64) {
+        let place = self.others.len();
+        self.others.push(value);
+        (Kept::Other, i64::try_from(place).unwrap_or(i64::MAX))
     }
 
     /// The value of a source; numbers of all types as signed ones.
     fn value(&mut self, slot: SlotId) -> Option<Value<'e>> {
-        match self.kept(slot) {
-            (Kept::Absent, _) => None,
-            (Kept::Number, number) => Some(Value::Int(number)),
-            (Kept::Text(place), _) => self.texts.get(place as usize).copied().map(Value::Bytes),
-            (Kept::Other(place), _) => self.others.get(place as usize).copied(),
+        let known = self.slot(slot);
+        match known.kept {
+            Kept::Absent => None,
+            Kept::Number => Some(Value::Int(known.number)),
+            Kept::Text => self.texts.get(known.place()).copied().map(Value::Bytes),
+            Kept::Other => self.others.get(known.place()).copied(),
         }
     }
 
     fn shared(&mut self, node: NodeId, yes: u32, no: u32) -> u32 {
         if let Some(known) = self.scratch.nodes.get(node as usize)
-            && known >> 1 == self.scratch.generation
+            && known >> 1 == self.generation
         {
             return if known & 1 == 1 { yes } else { no };
         }
@@ -278,7 +317,7 @@ impl<'e> Machine<'_, 'e> {
     }
 
     fn return_from(&mut self, node: NodeId, value: bool) -> u32 {
-        let generation = self.scratch.generation;
+        let generation = self.generation;
         if let Some(place) = self.scratch.nodes.get_mut(node as usize) {
             *place = generation << 1 | u32::from(value);
         }
@@ -294,21 +333,22 @@ impl<'e> Machine<'_, 'e> {
         let Some(probe) = self.program.probes.get(id as usize) else {
             return;
         };
-        let found = match self.kept(probe.slot()) {
-            (Kept::Absent, _) => return,
-            (Kept::Number, number) => {
-                return probe.find_number(number, &mut self.scratch.pending);
+        let known = self.slot(probe.slot());
+        let pending = &mut self.scratch.pending;
+        match known.kept {
+            Kept::Absent => {}
+            Kept::Number => probe.find_number(known.number, pending),
+            Kept::Text => {
+                let text = self.texts.get(known.place()).copied().unwrap_or_default();
+                probe.find_text(text, pending);
             }
-            (Kept::Text(place), _) => {
-                let text = self.texts.get(place as usize).copied().unwrap_or_default();
-                return probe.find_text(text, &mut self.scratch.pending);
-            }
-            (Kept::Other(place), _) => self.others.get(place as usize).copied(),
-        };
-        if let Some(Value::List(values)) = found {
-            for value in values {
-                probe.find(*value, &mut self.scratch.pending);
-            }
+            Kept::Other => match self.others.get(known.place()).copied() {
+                Some(Value::List(values)) => {
+                    values.iter().for_each(|value| probe.find(*value, pending));
+                }
+                Some(value) => probe.find(value, pending),
+                None => {}
+            },
         }
     }
 

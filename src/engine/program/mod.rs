@@ -3,7 +3,8 @@
 //! `pool` holds every source, comparison and composite once; `build` lays out, for each class of
 //! event types, the rules that can match there; `guard` finds what must hold before a rule can
 //! match, `probe` answers that for many rules together; `machine` runs it all on one event.
-//! A comparison is judged at most once an event, a source read at most once, and only if asked.
+//! `quick` is how it asks most of the questions. A source is read at most once an event, a dear
+//! comparison judged at most once, and only if asked.
 
 mod build;
 pub mod cost;
@@ -11,9 +12,11 @@ mod guard;
 mod machine;
 mod pool;
 mod probe;
+mod quick;
 
 pub(super) use build::Input;
 pub use machine::{Program, Scratch};
+use quick::Op;
 
 /// One step. Targets are places in the program.
 #[derive(Clone, Copy, Debug)]
@@ -34,22 +37,26 @@ enum Step {
     End,
 }
 
-/// A [`Step::Test`] by itself.
-#[derive(Clone, Copy, Debug)]
+/// A [`Step::Test`] by itself, with its comparison.
+#[derive(Clone, Debug)]
 struct TestStep {
     predicate: u32,
     yes: u32,
     no: u32,
+    op: Op,
 }
 
 impl TestStep {
     /// Stands for the comparison where the step is no test.
     const NONE: u32 = u32::MAX;
 
-    const fn of(step: Step) -> Self {
+    fn of(step: Step, ops: &[Op]) -> Self {
         match step {
-            Step::Test { predicate, yes, no } => Self { predicate, yes, no },
-            _ => Self { predicate: Self::NONE, yes: END, no: END },
+            Step::Test { predicate, yes, no } => {
+                let op = ops.get(predicate as usize).map_or(Op::NONE, Op::clone);
+                Self { predicate, yes, no, op }
+            }
+            _ => Self { predicate: Self::NONE, yes: END, no: END, op: Op::NONE },
         }
     }
 }

@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::guard::What;
 use super::pool::{SlotId, number};
+use crate::engine::matchers::automaton;
 use crate::event::Value;
 
 /// What is looked up, each with the places to go to.
@@ -71,8 +72,9 @@ impl Probe {
         probe.starts.seal();
         probe.ends.seal();
         if !parts.is_empty() {
-            let (texts, ranges): (Vec<_>, Vec<_>) = parts.into_iter().unzip();
-            probe.parts = AhoCorasick::new(texts).ok().map(|automaton| (automaton, ranges.into()));
+            let (texts, ranges): (Vec<_>, Vec<Range>) = parts.into_iter().unzip();
+            let ranges = ranges.into();
+            probe.parts = automaton(&texts).map(|automaton| (automaton, ranges));
         }
         probe
     }

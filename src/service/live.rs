@@ -267,8 +267,9 @@ impl Live {
                 self.follow_mounts();
             }
             more = self.turn(judge);
-            // What happened before the signal has been judged by now.
             if self.next_request()? == Some(Request::Stop) {
+                // What happened before the signal is still judged.
+                self.turn(judge);
                 return Ok(());
             }
             self.keep_hearing(&waiting.poll)?;

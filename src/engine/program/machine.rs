@@ -55,21 +55,19 @@ pub struct Scratch {
     matches: Vec<u32>,
 }
 
-/// What is known of the value of a source.
+/// What is known of the value of a source: two words, so that it goes through registers. A value
+/// that was just written in parts is slow to read as a whole.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    /// Of the event that it is known for.
-    generation: u32,
-    kept: Kept,
+    /// Of the event that it is known for the generation, and where it is kept.
+    mark: u64,
     /// 64 bits of an integer, a truth value, or where the value is kept.
     number: i64,
 }
 
-/// Where a value is kept. Values are moved about as little as can be: an enum that was just
-/// written is slow to copy.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// Where a value is kept. Values are moved about as little as can be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Kept {
-    #[default]
     Absent,
     /// In the slot.
     Number,
@@ -80,7 +78,28 @@ enum Kept {
 }
 
 impl Slot {
+    #[inline]
+    fn new(generation: u32, kept: Kept, number: i64) -> Self {
+        Self { mark: u64::from(generation) << 2 | kept as u64, number }
+    }
+
+    #[inline]
+    fn is_of(self, generation: u32) -> bool {
+        self.mark >> 2 == u64::from(generation)
+    }
+
+    #[inline]
+    const fn kept(self) -> Kept {
+        match self.mark & 3 {
+            0 => Kept::Absent,
+            1 => Kept::Number,
+            2 => Kept::Text,
+            _ => Kept::Other,
+        }
+    }
+
     /// The place of a value that isn't kept in the slot.
+    #[inline]
     fn place(self) -> usize {
         usize::try_from(self.number).unwrap_or(usize::MAX)
     }
@@ -187,7 +206,7 @@ impl<'e> Machine<'_, 'e> {
             return self.dear(*predicate);
         }
         let known = self.slot(op.slot);
-        match known.kept {
+        match known.kept() {
             Kept::Absent => false,
             Kept::Number => op.holds_for_number(known.number),
             Kept::Text => self.texts.get(known.place()).is_some_and(|text| op.holds_for_text(text)),
@@ -215,7 +234,7 @@ impl<'e> Machine<'_, 'e> {
         match self.program.judges.get(id as usize) {
             Some(Judge::Value { slot, quantifier, test }) => {
                 let known = self.slot(*slot);
-                match known.kept {
+                match known.kept() {
                     Kept::Absent => false,
                     Kept::Number => test.holds_for_number(known.number),
                     Kept::Text => {
@@ -242,7 +261,7 @@ impl<'e> Machine<'_, 'e> {
     #[inline]
     fn slot(&mut self, slot: SlotId) -> Slot {
         match self.scratch.slots.get(slot as usize) {
-            Some(known) if known.generation == self.generation => *known,
+            Some(known) if known.is_of(self.generation) => *known,
             _ => self.read(slot),
         }
     }
@@ -258,7 +277,7 @@ impl<'e> Machine<'_, 'e> {
             Some(source) => self.keep(source.value(self.event)),
             None => (Kept::Absent, 0),
         };
-        let known = Slot { generation: self.generation, kept, number };
+        let known = Slot::new(self.generation, kept, number);
         if let Some(place) = self.scratch.slots.get_mut(slot as usize) {
             *place = known;
         }
@@ -298,7 +317,7 @@ impl<'e> Machine<'_, 'e> {
     /// The value of a source; numbers of all types as signed ones.
     fn value(&mut self, slot: SlotId) -> Option<Value<'e>> {
         let known = self.slot(slot);
-        match known.kept {
+        match known.kept() {
             Kept::Absent => None,
             Kept::Number => Some(Value::Int(known.number)),
             Kept::Text => self.texts.get(known.place()).copied().map(Value::Bytes),
@@ -335,7 +354,7 @@ impl<'e> Machine<'_, 'e> {
         };
         let known = self.slot(probe.slot());
         let pending = &mut self.scratch.pending;
-        match known.kept {
+        match known.kept() {
             Kept::Absent => {}
             Kept::Number => probe.find_number(known.number, pending),
             Kept::Text => {

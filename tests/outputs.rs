@@ -134,6 +134,7 @@ fn a_dead_output_holds_nobody_up_and_takes_bounded_memory() {
         when_full: WhenFull::Drop,
         buffered: false,
         timeout: Duration::from_millis(200),
+        may_end: false,
     };
     let outputs = Outputs::start(settings, vec![("file", channel)], || {}).unwrap();
     let before = resident_kib(std::process::id());

@@ -15,7 +15,7 @@
 mod capture;
 
 use std::fs;
-use std::io::{Cursor, Write};
+use std::io::{Cursor, Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -426,5 +426,74 @@ fn a_file_that_is_no_capture_is_named_with_what_was_expected() {
         let (exit, out, err) = eyas(&["events", file.to_str().unwrap()], None);
         assert_eq!((exit, out.as_str()), (Some(1), ""));
         assert!(err.contains("x.scap") && err.contains(expected), "{err}");
+    }
+}
+
+#[test]
+fn a_reader_that_has_enough_of_the_events_ends_them_without_a_word() {
+    let directory = tempfile::tempdir().unwrap();
+    for sessions in [1, 400] {
+        let file = directory.path().join("day.scap");
+        fs::write(&file, Capture::everyday(sessions).bytes).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_eyas"))
+            .args(["events", file.to_str().unwrap()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = [0; 1];
+        child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+        let ended = child.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!((ended.status.code(), &*errors), (Some(0), ""));
+    }
+}
+
+/// Peak memory of a process so far, in KiB.
+fn peak_kib(pid: u32) -> u64 {
+    let status = fs::read(format!("/proc/{pid}/status")).unwrap();
+    let status = String::from_utf8_lossy(&status).into_owned();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+}
+
+#[test]
+fn memory_does_not_grow_with_the_length_of_a_capture() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("rules.yaml");
+    fs::write(
+        &rules,
+        "- {rule: exec, desc: d, condition: evt.type = execve, output: \"%proc.cmdline %fd.name\", priority: INFO}\n",
+    )
+    .unwrap();
+    let bytes = Capture::everyday(5_000).bytes;
+    assert!(bytes.len() > 32 << 20);
+    let (start, rest) = bytes.split_at(bytes.len() / 5);
+    for is_gzip in [false, true] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_eyas"))
+            .args(["-r", rules.to_str().unwrap(), "-e", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut pipe = child.stdin.take().unwrap();
+        // Whatever still is in the pipe is little beside a fifth of the capture.
+        let mut feed = |part: &[u8]| {
+            if is_gzip {
+                let fast = flate2::Compression::fast();
+                let mut packer = flate2::write::GzEncoder::new(&mut pipe, fast);
+                packer.write_all(part).unwrap();
+                packer.finish().unwrap();
+            } else {
+                pipe.write_all(part).unwrap();
+            }
+            peak_kib(child.id())
+        };
+        let (short, long) = (feed(start), feed(rest));
+        drop(pipe);
+        assert!(child.wait().unwrap().success());
+        assert!(long < short + 4096, "{short} KiB for a fifth, {long} KiB for all");
     }
 }

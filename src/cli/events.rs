@@ -118,6 +118,10 @@ fn options(matches: &ArgMatches) -> Result<Options, Failure> {
     set("webserver.enabled=false");
     set("metrics.enabled=false");
     set("watch_config_files=false");
+    // What the configuration says of alerts is not meant for what is printed here.
+    for output in ["file", "syslog", "program", "http"] {
+        set(&format!("{output}_output.enabled=false"));
+    }
     set(if matches.get_flag("json") { "json_output=true" } else { "json_output=false" });
     let source = matches.get_one::<OsString>("SOURCE");
     match source {

@@ -53,6 +53,8 @@ pub struct Settings {
     pub buffered: bool,
     /// After how long a channel that takes nothing is told of; zero: never.
     pub timeout: Duration,
+    /// Readers may go away when they have enough: that is no fault, and nothing is lost by it.
+    pub may_end: bool,
 }
 
 /// An alert, as it is written.
@@ -183,7 +185,9 @@ impl Outputs {
         METRICS.outputs.alerts.increment();
         let alert = Arc::new(Alert { text: text.into(), priority });
         for outlet in &self.outlets {
-            if !outlet.queue.push(&alert, self.settings.when_full) {
+            let is_taken = outlet.queue.push(&alert, self.settings.when_full);
+            let is_unwanted = self.settings.may_end && outlet.is_broken();
+            if !is_taken && !is_unwanted {
                 outlet.note_drop();
             }
         }
@@ -233,7 +237,7 @@ impl Outputs {
         let mut finished = Finished { is_complete: true, is_stream_blocked: false };
         for outlet in self.outlets {
             let name = outlet.name;
-            let is_complete = outlet.finish(timeout, self.start);
+            let is_complete = outlet.finish(timeout, self.start, self.settings.may_end);
             finished.is_complete &= is_complete;
             finished.is_stream_blocked |= matches!(name, "stdout" | "stderr") && !is_complete;
         }
@@ -264,8 +268,8 @@ impl Outlet {
         since != 0 && !timeout.is_zero() && now.saturating_sub(since - 1) > milliseconds(timeout)
     }
 
-    /// Waits for the thread's end; whether everything was written.
-    fn finish(self, timeout: Duration, start: Instant) -> bool {
+    /// Waits for the thread's end; whether everything was written, or its reader has gone and may.
+    fn finish(self, timeout: Duration, start: Instant, may_end: bool) -> bool {
         let mut discards_since = None;
         while self.ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
             if self.is_stuck(timeout, start) && discards_since.is_none() {
@@ -285,7 +289,7 @@ impl Outlet {
             }
         }
         self.tell_losses();
-        let is_broken = self.is_broken();
+        let is_broken = self.is_broken() && !may_end;
         let has_failed = self.state.failed.load(Relaxed) > 0;
         self.thread.join().is_ok() && !is_broken && !has_failed
     }
@@ -321,6 +325,7 @@ mod tests {
         when_full: WhenFull::Drop,
         buffered: false,
         timeout: Duration::from_millis(50),
+        may_end: false,
     };
 
     /// A channel that writes only while its gate is open.

@@ -84,7 +84,9 @@ impl Worker {
                 Next::Broken => {
                     self.state.is_broken.store(true, Relaxed);
                     let left = self.queue.discard();
-                    self.fail(left + self.batch.len());
+                    if !self.settings.may_end {
+                        self.fail(left + self.batch.len());
+                    }
                     return on_broken();
                 }
             }
@@ -141,7 +143,9 @@ impl Worker {
             };
             match fault {
                 Fault::Gone(reason) => {
-                    log!(Level::Error, "{}: {reason}", self.name);
+                    if !self.settings.may_end {
+                        log!(Level::Error, "{}: {reason}", self.name);
+                    }
                     return Next::Broken;
                 }
                 Fault::Unfit(reason) => {

@@ -71,7 +71,7 @@ fn replace_outputs(config: &Config, judge: &mut Judge, waiting: &Loop) -> Result
     if !judge.replace_outputs(nowhere).finish().is_complete {
         log!(Level::Warning, "not all alerts went out by the outputs of the old configuration");
     }
-    judge.replace_outputs(outputs::start(config, WhenFull::Drop, wakes(waiting.waker()))?);
+    judge.replace_outputs(outputs::start(config, WhenFull::Drop, false, wakes(waiting.waker()))?);
     Ok(())
 }
 

@@ -73,6 +73,12 @@ impl Judge {
         self
     }
 
+    /// Whether nothing but the rules' output is written.
+    #[must_use]
+    pub const fn is_bare(&self) -> bool {
+        self.formatter.is_bare
+    }
+
     /// The events from here on are told by the source of that name.
     pub fn set_source(&mut self, name: &'static str) {
         self.statistics.set_source(name);

@@ -181,7 +181,7 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
     let mut enricher = enricher(tells_open_exec(&sources), config)?;
     enricher.set_needs(needs(&setup.rules));
     let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;
-    let outputs = outputs::start(config, WhenFull::Drop, wakes(waiting.waker()))?;
+    let outputs = outputs::start(config, WhenFull::Drop, setup.is_bare, wakes(waiting.waker()))?;
     let reloader = Reloader::new(Arc::clone(&setup.load), waiting.waker());
     let mut keeper = Keeper::start(config, identity(setup.versions), reloader, &setup.origin)?;
     write_pid_file(setup.pid_file.as_deref())?;
@@ -215,6 +215,7 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
     finish(judge, &report, setup.is_bare)?;
     match ended.map_err(io("cannot wait for events"))? {
         Ended::Asked => Ok(()),
+        Ended::OutputGone if setup.is_bare => Ok(()),
         Ended::OutputGone => Err(Error::Refused("stdout was closed by its reader".to_owned())),
         Ended::SourcesGone => {
             Err(Error::Refused("every kernel interface broke; see the log".to_owned()))
@@ -274,12 +275,12 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     log!(Level::Info, "Loaded event sources: syscall");
     log!(Level::Info, "Enabled event sources: syscall");
     log!(Level::Info, "Replaying events from the capture file: {}", file.display());
-    let outputs = outputs::start(setup.config, WhenFull::Wait, || {})?;
+    let outputs = outputs::start(setup.config, WhenFull::Wait, setup.is_bare, || {})?;
     let formatter = Formatter { is_bare: setup.is_bare, ..formatter(setup.config) };
     let mut judge = Judge::new(setup.rules, formatter, outputs);
     let mut should_stop = |judge: &Judge| {
-        if let Some(Ok(Some(_))) = signals.as_ref().map(SignalFd::read) {
-            log!(Level::Info, "SIGINT received, exiting...");
+        if let Some(Ok(Some(signal))) = signals.as_ref().map(SignalFd::read) {
+            log!(Level::Info, "{signal} received, exiting...");
             return true;
         }
         judge.outputs().is_broken()
@@ -295,7 +296,8 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     let is_broken = judge.outputs().is_broken();
     let finished = finish(judge, &drops.report(), setup.is_bare)?;
     result.map_err(Error::Refused)?;
-    if is_broken {
+    // `eyas events … | head` has all that it wanted.
+    if is_broken && !setup.is_bare {
         return Err(Error::Refused("stdout was closed by its reader".to_owned()));
     }
     if !finished.is_complete {

@@ -38,6 +38,7 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
 pub(super) fn start(
     config: &Config,
     when_full: WhenFull,
+    may_end: bool,
     on_broken: impl Fn() + Send + Sync + 'static,
 ) -> Result<Outputs, Error> {
     let keys = &config.outputs;
@@ -53,7 +54,7 @@ pub(super) fn start(
     if keys.stdout {
         channels.push(("stdout", Box::new(Stream::new(Stdout))));
     }
-    start_channels(config, when_full, channels, on_broken)
+    start_channels(config, when_full, channels, may_end, on_broken)
 }
 
 /// Starts one channel to a standard stream, whatever the configuration says.
@@ -63,18 +64,19 @@ pub(super) fn start_stream(
     to: impl io::Write + Send + 'static,
 ) -> Result<Outputs, Error> {
     let channels: Vec<Named> = vec![(name, Box::new(Stream::new(to)))];
-    start_channels(config, WhenFull::Wait, channels, || {})
+    start_channels(config, WhenFull::Wait, channels, false, || {})
 }
 
 /// Outputs without any channel, for the time between two configurations.
 pub(super) fn nowhere(config: &Config) -> Result<Outputs, Error> {
-    start_channels(config, WhenFull::Drop, Vec::new(), || {})
+    start_channels(config, WhenFull::Drop, Vec::new(), false, || {})
 }
 
 fn start_channels(
     config: &Config,
     when_full: WhenFull,
     channels: Vec<Named>,
+    may_end: bool,
     on_broken: impl Fn() + Send + Sync + 'static,
 ) -> Result<Outputs, Error> {
     let capacity = match config.queue_capacity {
@@ -86,6 +88,7 @@ fn start_channels(
         when_full,
         buffered: config.buffered_outputs,
         timeout: Duration::from_millis(config.output_timeout_ms),
+        may_end,
     };
     Outputs::start(settings, channels, on_broken)
         .map_err(|source| Error::Io { what: "cannot start the outputs", source })

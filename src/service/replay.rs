@@ -41,7 +41,7 @@ pub fn run(
     let nanos = duration.and_then(|duration| u64::try_from(duration.as_nanos()).ok());
     let mut until = None;
     let position = replay.position();
-    let mut progress = Progress::new(position.size);
+    let mut progress = Progress::new(position.size, judge.is_bare());
     let result = replay.run(|event| {
         if let Some(nanos) = nanos
             && event.ts > *until.get_or_insert_with(|| event.ts.saturating_add(nanos))

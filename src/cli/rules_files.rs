@@ -214,6 +214,9 @@ pub fn load(files: &[RulesFile], settings: Settings) -> Result<load::Loaded, Fai
         let is_good = result.schema == crate::engine::diagnostic::Schema::Ok;
         let level = if is_good { Level::Info } else { Level::Warning };
         log!(level, "   {} | {schema}", file.name);
+        for note in &result.notes {
+            log!(Level::Warning, "{}: {note}", file.name);
+        }
         if !result.successful() {
             return Err(Failure::new(result.verbose()));
         }

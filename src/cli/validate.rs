@@ -65,6 +65,9 @@ pub fn run(
         if let Err(error) = loader.check_requirements() {
             return Ok(Outcome::Invalid(error.to_string()));
         }
+        for note in &result.notes {
+            log(Level::Warning, &format!("{name}: {note}"));
+        }
         if result.successful() && !result.warnings.is_empty() {
             log(Level::Warning, &result.verbose());
         }

@@ -291,6 +291,8 @@ pub struct FileResult {
     pub warnings: Vec<Warning>,
     /// Whether it fits the schema.
     pub schema: Schema,
+    /// Where it is read otherwise than Falco reads it: for the log, no part of Falco's result.
+    pub notes: Vec<String>,
 }
 
 impl Schema {

@@ -19,12 +19,21 @@ use crate::engine::yaml::Node;
 pub(super) const APPEND_IS_DEPRECATED: &str = "'append' key is deprecated. Add an 'append' entry \
     (e.g. 'condition: append') under 'override' instead.";
 
-/// Falco reads a file up to an empty document and says nothing of the rest.
-const EMPTY_DOCUMENT: &str = "Empty document. What follows it is read here; Falco ignores the \
-    rest of the file.";
-
 const APPEND_AND_OVERRIDE: &str = "Keys 'override' and 'append: true' cannot be used together. \
     Add an 'append' entry (e.g. 'condition: append') under 'override' instead.";
+
+/// Falco reads a file up to an empty document and says nothing of the rest, which is read here.
+pub(super) fn note_of_empty_document(documents: &[Rc<Node>]) -> Option<String> {
+    let empty = documents.iter().position(|document| document.is_null())?;
+    let is_last = documents.iter().skip(empty).all(|document| document.is_null());
+    let line = documents.get(empty)?.mark.line + 1;
+    (!is_last).then(|| {
+        format!(
+            "line {line}: an empty document: what follows it is read here; Falco ignores the rest \
+             of the file"
+        )
+    })
+}
 
 /// Reads items into a collector.
 #[derive(Debug)]
@@ -37,18 +46,8 @@ pub(super) struct Reader<'a> {
 impl Reader<'_> {
     /// Reads all documents of a file.
     pub(super) fn documents(&mut self, documents: &[Rc<Node>], file: &Arc<File>) -> Read<()> {
-        let is_there = |document: &Rc<Node>| !document.is_null();
-        let last = documents.iter().rposition(is_there);
-        let first_empty = documents.iter().position(|document| document.is_null());
-        for (index, document) in documents.iter().enumerate() {
-            if is_there(document) {
-                self.document(document, file)?;
-            } else if first_empty == Some(index) && last > Some(index) {
-                let place = Place::file(Arc::clone(file)).to("rules content item", "", document);
-                self.warn(&place, WarningCode::UnknownItem, EMPTY_DOCUMENT);
-            }
-        }
-        Ok(())
+        let mut there = documents.iter().filter(|document| !document.is_null());
+        there.try_for_each(|document| self.document(document, file))
     }
 
     fn document(&mut self, document: &Node, file: &Arc<File>) -> Read<()> {

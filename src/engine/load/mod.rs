@@ -176,6 +176,7 @@ impl Loader {
             errors: Vec::new(),
             warnings: Vec::new(),
             schema: Schema::None,
+            notes: Vec::new(),
         };
         let documents = match yaml::parse(&file.text) {
             Ok(documents) => documents,
@@ -186,6 +187,7 @@ impl Loader {
             }
         };
         result.schema = schema::check(&documents);
+        result.notes.extend(items::note_of_empty_document(&documents));
         if let Err(error) = self.read(&documents, &file, &mut result.warnings) {
             result.errors.push(*error);
         }

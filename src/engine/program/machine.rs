@@ -299,6 +299,10 @@ impl<'e> Machine<'_, 'e> {
     #[inline]
     fn keep_text(&mut self, text: &'e [u8]) -> (Kept, i64) {
         let used = self.used;
+        // Taken apart, it goes through registers; as a whole it would be read too soon after its
+        // parts were written.
+        let len = std::hint::black_box(text.len());
+        let text = text.get(..len).unwrap_or_default();
         let Some(place) = self.texts.get_mut(used) else {
             return self.keep_other(Value::Bytes(text));
         };

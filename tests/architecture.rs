@@ -19,7 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("procfs", &["sys", "decode"]),
     ("sources", &["sys", "decode", "procfs", "probe", "metrics"]),
     ("enrich", &["sys", "decode", "procfs", "event", "metrics"]),
-    ("outputs", &["sys", "format", "metrics", "log"]),
+    ("outputs", &["sys", "decode", "format", "metrics", "log"]),
     ("web", &["sys", "log"]),
     (
         "service",

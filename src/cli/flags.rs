@@ -229,7 +229,7 @@ pub fn usage() -> String {
 fn command() -> Command {
     let mut command = Command::new("eyas")
         .about("Falco's rules on hosts that cannot load a driver")
-        .override_usage("eyas [OPTIONS]\n       eyas doctor|events|rules|trace --help")
+        .override_usage("eyas [OPTIONS]\n       eyas doctor|events|rules|spool|trace --help")
         .disable_help_flag(true)
         .disable_version_flag(true)
         .arg(

@@ -15,6 +15,7 @@ pub mod rules;
 pub mod rules_command;
 pub mod rules_files;
 pub mod run;
+pub mod spool;
 mod subcommand;
 pub mod support;
 pub mod trace;
@@ -113,6 +114,7 @@ pub fn main(args: &[OsString]) -> Exit {
     let done = match args.get(1).and_then(|word| word.to_str()) {
         Some("events") => events::run(args.get(2..).unwrap_or_default()),
         Some("doctor") => doctor::run(args.get(2..).unwrap_or_default()),
+        Some("spool") => spool::run(args.get(2..).unwrap_or_default()),
         Some("rules") => rules_command::run(args.get(2..).unwrap_or_default()),
         Some("trace") => trace::run(args.get(2..).unwrap_or_default()),
         _ => dispatch(args).map(|()| Exit::Success),

@@ -63,6 +63,13 @@ impl<'a> Keys<'a> {
         Ok(self.at(key)?.items().iter().filter_map(Value::text).map(str::to_owned).collect())
     }
 
+    /// The entries of a map whose keys are the user's.
+    pub(super) fn pairs(&self, key: &str) -> Result<Vec<(String, String)>, Error> {
+        let Value::Map(entries) = self.at(key)? else { return Ok(Vec::new()) };
+        let texts = entries.iter().filter_map(|(key, value)| Some((key, value.text()?)));
+        Ok(texts.map(|(key, text)| (key.clone(), text.to_owned())).collect())
+    }
+
     pub(super) fn refuse(&self, reason: impl std::fmt::Display) -> Error {
         Error::new(format!("Error reading config file ({}): {reason}", self.file))
     }
@@ -96,7 +103,7 @@ impl Config {
             json_output: keys.truth("json_output", false)?,
             json: properties,
             append_output: append_output(&keys, &mut notes)?,
-            static_fields: static_fields(&keys)?,
+            static_fields: keys.pairs("static_fields")?,
             buffered_outputs: keys.truth("buffered_outputs", false)?,
             outputs: Outputs::read(&keys)?,
             queue_capacity: keys.number("outputs_queue.capacity", 0)?,
@@ -235,12 +242,6 @@ fn extra_fields(node: Option<&Value>) -> Vec<(String, Option<String>)> {
     fields
 }
 
-fn static_fields(keys: &Keys<'_>) -> Result<Vec<(String, String)>, Error> {
-    let Value::Map(entries) = keys.at("static_fields")? else { return Ok(Vec::new()) };
-    let texts = entries.iter().filter_map(|(key, value)| Some((key, value.text()?)));
-    Ok(texts.map(|(key, text)| (key.clone(), text.to_owned())).collect())
-}
-
 fn drops(keys: &Keys<'_>) -> Result<Drops, Error> {
     let mut actions = Vec::new();
     for name in keys.texts("syscall_event_drops.actions")? {
@@ -285,12 +286,7 @@ fn drops(keys: &Keys<'_>) -> Result<Drops, Error> {
 
 /// Notes for the features that are switched on in a file and don't exist here.
 fn note_what_has_no_effect(keys: &Keys<'_>, notes: &mut Vec<String>) -> Result<(), Error> {
-    for (key, what) in [
-        ("program_output.enabled", "no program gets alerts"),
-        ("http_output.enabled", "no alerts are sent by HTTP"),
-        ("syslog_output.enabled", "no alerts go to syslog"),
-        ("capture.enabled", "no captures are written"),
-    ] {
+    for (key, what) in [("capture.enabled", "no captures are written")] {
         if keys.truth(key, false)? {
             notes.push(format!("{key} is set and has no effect in this version: {what}"));
         }

@@ -1,6 +1,7 @@
 //! Bytes → typed records. No I/O, no clock, no panic; everything here has a fuzz target.
 
 pub mod audit;
+pub mod dns;
 pub mod fanotify;
 pub mod passwd;
 pub mod proc_connector;

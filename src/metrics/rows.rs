@@ -94,6 +94,21 @@ metrics! {
         failed: Counter = "Alerts that a channel could not write.",
         latency: Histogram = "From the event's time to the alert's being queued.",
     }
+    /// Alerts that are sent by HTTP.
+    http: HttpMetrics {
+        requests: Counter = "Requests made, those for another attempt among them.",
+        failed: Counter = "Requests that were not answered with success.",
+        timeouts: Counter = "Requests that were not answered in time.",
+        refused: Counter = "Alerts that the server will not take, and that are lost.",
+    }
+    /// Alerts that wait on disk for a server.
+    spool: SpoolMetrics {
+        kept: Counter = "Alerts written to the spool.",
+        waiting: Gauge = "Alerts that wait in the spool.",
+        bytes: Gauge = "Bytes of the spool's files.",
+        dropped: Counter = "The oldest alerts, dropped since the spool was full.",
+        damaged: Counter = "Alerts whose bytes in the spool were damaged.",
+    }
 }
 
 /// The metrics of this process.

@@ -5,9 +5,13 @@
 //! and waits instead. What an alert looks like is not known here.
 
 pub mod file;
+pub mod http;
 mod lines;
+pub mod program;
 mod queue;
+pub mod spool;
 pub mod stdout;
+pub mod syslog;
 mod worker;
 
 use std::collections::VecDeque;
@@ -75,12 +79,16 @@ pub enum Fault {
     Unfit(String),
     /// Nothing will ever be written again.
     Gone(String),
+    /// There is no room for more just now; it has been waited for.
+    Full,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Again(reason) | Self::Unfit(reason) | Self::Gone(reason)) = self;
-        f.write_str(reason)
+        match self {
+            Self::Again(reason) | Self::Unfit(reason) | Self::Gone(reason) => f.write_str(reason),
+            Self::Full => f.write_str("there is no room"),
+        }
     }
 }
 
@@ -100,13 +108,20 @@ pub trait Channel: Send {
     /// Called about once a second if there is nothing to write.
     fn idle(&mut self) {}
 
-    /// Called at the end, after the last write.
+    /// Called at the end, after the last write. Whoever takes long says through `progress` that it
+    /// still moves.
     ///
     /// # Errors
     ///
-    /// With what is lost by it.
-    fn finish(&mut self) -> Result<(), Fault> {
+    /// With the number of alerts that are lost by it.
+    fn finish(&mut self, progress: &dyn Fn()) -> Result<(), (usize, Fault)> {
+        progress();
         Ok(())
+    }
+
+    /// How long the end waits for it if nothing moves; `None`: as long as for others.
+    fn end_patience(&self) -> Option<Duration> {
+        None
     }
 }
 
@@ -137,6 +152,7 @@ struct Outlet {
     queue: Arc<Queue>,
     state: Arc<State>,
     thread: JoinHandle<()>,
+    end_patience: Option<Duration>,
     /// Closed by the thread's end.
     ended: Receiver<()>,
 }
@@ -159,6 +175,7 @@ impl Outputs {
             let queue = Arc::new(Queue::new(settings.capacity));
             let state = Arc::new(State::default());
             let (alive, ended) = channel();
+            let end_patience = to.end_patience();
             let worker = Worker {
                 name,
                 channel: to,
@@ -175,7 +192,7 @@ impl Outputs {
                 .name(format!("output-{name}"))
                 .stack_size(512 << 10)
                 .spawn(move || worker.run(&*on_broken))?;
-            outputs.outlets.push(Outlet { name, queue, state, thread, ended });
+            outputs.outlets.push(Outlet { name, queue, state, thread, end_patience, ended });
         }
         Ok(outputs)
     }
@@ -270,6 +287,10 @@ impl Outlet {
 
     /// Waits for the thread's end; whether everything was written, or its reader has gone and may.
     fn finish(self, timeout: Duration, start: Instant, may_end: bool) -> bool {
+        // A little more than the channel itself takes.
+        let timeout = self
+            .end_patience
+            .map_or(timeout, |patience| timeout.max(patience + Duration::from_millis(500)));
         let mut discards_since = None;
         while self.ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
             if self.is_stuck(timeout, start) && discards_since.is_none() {

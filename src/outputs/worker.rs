@@ -14,6 +14,7 @@ use super::queue::{Order, Queue};
 use super::{Alert, Channel, Fault, Settings, WhenFull, milliseconds};
 use crate::log;
 use crate::log::Level;
+use crate::log_limited;
 use crate::metrics::METRICS;
 
 /// How long alerts are gathered if they may be.
@@ -46,6 +47,12 @@ pub(super) struct State {
     pub(super) dropped: AtomicU64,
     /// Alerts that could not be written.
     pub(super) failed: AtomicU64,
+}
+
+impl State {
+    fn mark_busy(&self, start: Instant) {
+        self.busy_since_ms.store(milliseconds(start.elapsed()) + 1, Relaxed);
+    }
 }
 
 /// One channel, its queue and its thread's state.
@@ -92,8 +99,11 @@ impl Worker {
             }
         }
         self.mark_busy();
-        if let Err(fault) = self.channel.finish() {
+        let (state, start) = (Arc::clone(&self.state), self.start);
+        let progress = || state.mark_busy(start);
+        if let Err((lost, fault)) = self.channel.finish(&progress) {
             log!(Level::Error, "{}: {fault}", self.name);
+            self.fail(lost);
         }
         self.state.busy_since_ms.store(0, Relaxed);
     }
@@ -151,8 +161,9 @@ impl Worker {
                 Fault::Unfit(reason) => {
                     self.batch.pop_front();
                     self.fail(1);
-                    log!(Level::Error, "{}: an alert is lost: {reason}", self.name);
+                    log_limited!(Level::Error, "{}: an alert is lost: {reason}", self.name);
                 }
+                Fault::Full => {}
                 Fault::Again(reason) => {
                     if self.wait_after(&reason) == Next::Stop {
                         return Next::Stop;
@@ -217,7 +228,7 @@ impl Worker {
     }
 
     fn mark_busy(&self) {
-        self.state.busy_since_ms.store(milliseconds(self.start.elapsed()) + 1, Relaxed);
+        self.state.mark_busy(self.start);
     }
 
     fn fail(&self, alerts: usize) {

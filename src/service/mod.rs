@@ -11,7 +11,7 @@ pub mod judge;
 pub mod keeper;
 pub mod live;
 pub mod notify;
-mod outputs;
+pub mod outputs;
 pub mod path_filter;
 pub mod profile;
 pub mod progress;

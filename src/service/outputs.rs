@@ -6,16 +6,35 @@ use std::time::Duration;
 use super::Error;
 use crate::config::Config;
 use crate::config::outputs::File;
+use crate::config::outputs::Fsync;
+use crate::config::outputs::Http as HttpKeys;
+use crate::config::outputs::Spool as SpoolKeys;
 use crate::log;
 use crate::log::Level;
 use crate::outputs;
+use crate::outputs::Channel as _;
 use crate::outputs::Named;
 use crate::outputs::Outputs;
 use crate::outputs::WhenFull;
 use crate::outputs::file::FileChannel;
 use crate::outputs::file::Rotation;
+use crate::outputs::http;
+use crate::outputs::http::Http;
+use crate::outputs::program;
+use crate::outputs::program::Program;
+use crate::outputs::spool;
+use crate::outputs::spool::Spool;
 use crate::outputs::stdout::Stdout;
 use crate::outputs::stdout::Stream;
+use crate::outputs::syslog;
+use crate::outputs::syslog::Syslog;
+
+/// How long the end waits for a server that answers nothing.
+const REPLAY_PATIENCE: Duration = Duration::from_secs(10);
+const LIVE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the end goes on sending what the spool would keep anyway.
+const LIVE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Whether alerts go anywhere.
 ///
@@ -23,8 +42,7 @@ use crate::outputs::stdout::Stream;
 ///
 /// With Falco's text if they don't.
 pub(super) fn check(config: &Config) -> Result<(), Error> {
-    let outputs = &config.outputs;
-    if outputs.stdout || outputs.file.is_some() {
+    if config.outputs.is_any() {
         return Ok(());
     }
     Err(Error::Refused(
@@ -54,6 +72,27 @@ pub(super) fn start(
     if keys.stdout {
         channels.push(("stdout", Box::new(Stream::new(Stdout))));
     }
+    if let Some(keys) = &keys.syslog {
+        let mut channel = Syslog::new(syslog::Settings {
+            socket: keys.socket.clone(),
+            is_rfc_5424: keys.is_rfc_5424,
+            facility: keys.facility,
+            tag: keys.tag.clone(),
+            hostname: super::hostname(),
+        });
+        if let Err(error) = channel.probe() {
+            log!(Level::Error, "Failed to init output: {error}");
+        }
+        channels.push(("syslog", Box::new(channel)));
+    }
+    if let Some(keys) = &keys.program {
+        let settings =
+            program::Settings { program: keys.program.clone(), keep_alive: keys.keep_alive };
+        channels.push(("program", Box::new(Program::new(settings))));
+    }
+    if let Some(http) = &keys.http {
+        channels.push(("http", Box::new(start_http(config, http, when_full)?)));
+    }
     start_channels(config, when_full, channels, may_end, on_broken)
 }
 
@@ -70,6 +109,81 @@ pub(super) fn start_stream(
 /// Outputs without any channel, for the time between two configurations.
 pub(super) fn nowhere(config: &Config) -> Result<Outputs, Error> {
     start_channels(config, WhenFull::Drop, Vec::new(), false, || {})
+}
+
+/// Starts the channel to a server, with its spool if that can be opened.
+fn start_http(config: &Config, keys: &HttpKeys, when_full: WhenFull) -> Result<Http, Error> {
+    let spool = config.outputs.spool.as_ref().and_then(|keys| {
+        let opened = Spool::open(spool_settings(keys));
+        opened
+            .inspect_err(|error| {
+                log!(Level::Error, "{error}; alerts that the server doesn't take wait in memory");
+            })
+            .ok()
+    });
+    let end = match when_full {
+        WhenFull::Drop => http::End { patience: LIVE_PATIENCE, limit: Some(LIVE_LIMIT) },
+        WhenFull::Wait => http::End { patience: REPLAY_PATIENCE, limit: None },
+    };
+    Http::start(http_settings(config, keys), spool, end)
+        .map_err(|source| Error::Io { what: "cannot start the output by HTTP", source })
+}
+
+/// Sends what waits in the spool, until it is empty or nothing is taken for `patience`; how many
+/// alerts are left.
+///
+/// # Errors
+///
+/// If there is no server or no spool in the configuration, or the spool can't be opened.
+pub fn drain(config: &Config, patience: Duration) -> Result<u64, Error> {
+    let refuse = |text: &str| Error::Refused(text.to_owned());
+    let keys = config.outputs.http.as_ref();
+    let keys = keys.ok_or_else(|| refuse("http_output is not enabled in the configuration"))?;
+    let spool = config.outputs.spool.as_ref();
+    let spool = spool.ok_or_else(|| refuse("eyas.spool is not enabled in the configuration"))?;
+    let opened = Spool::open(spool_settings(spool));
+    let opened = opened.map_err(|error| Error::Refused(error.to_string()))?;
+    let io = |what| move |source| Error::Io { what, source };
+    let end = http::End { patience, limit: None };
+    let mut channel = Http::start(http_settings(config, keys), Some(opened), end)
+        .map_err(io("cannot start the output by HTTP"))?;
+    channel.finish(&|| {}).map_err(|(_, fault)| Error::Refused(fault.to_string()))?;
+    let status = spool::inspect(&spool.directory).map_err(io("cannot read the spool"))?;
+    Ok(status.waiting())
+}
+
+fn spool_settings(keys: &SpoolKeys) -> spool::Settings {
+    spool::Settings {
+        directory: keys.directory.clone(),
+        max_bytes: keys.max_bytes,
+        fsync: match keys.fsync {
+            Fsync::Never => spool::Fsync::Never,
+            Fsync::Interval => spool::Fsync::Interval,
+            Fsync::Always => spool::Fsync::Always,
+        },
+        chain: keys.hash_chain,
+    }
+}
+
+fn http_settings(config: &Config, keys: &HttpKeys) -> http::Settings {
+    http::Settings {
+        url: keys.url.clone(),
+        user_agent: keys.user_agent.clone(),
+        headers: keys.headers.clone(),
+        is_json: config.json_output,
+        compress: keys.compress,
+        keep_alive: keys.keep_alive,
+        echo: keys.echo,
+        timeout: keys.timeout,
+        proxy: keys.proxy.clone(),
+        tls: http::tls::Settings {
+            insecure: keys.insecure,
+            ca_cert: keys.ca_cert.clone(),
+            ca_bundle: keys.ca_bundle.clone(),
+            ca_path: keys.ca_path.clone(),
+            client: keys.client.clone(),
+        },
+    }
 }
 
 fn start_channels(

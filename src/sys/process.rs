@@ -4,6 +4,15 @@
 
 use std::io;
 use std::io::Read;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+/// Has a program start with no signal blocked, whatever the thread that starts it blocks.
+pub fn unblock_signals_in(command: &mut Command) {
+    // SAFETY: between fork and exec the function makes one system call, pthread_sigmask(3), on a
+    // set on its stack; it allocates nothing and takes no lock.
+    unsafe { command.pre_exec(super::poll::unblock_all) };
+}
 
 /// A capability, by its number in linux/capability.h.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

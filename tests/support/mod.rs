@@ -28,6 +28,10 @@ pub enum Need {
     ProcConnector,
     /// dockerd, and what an image can be made of.
     Docker,
+    /// A syslog daemon that a test can start.
+    Rsyslog,
+    /// logrotate.
+    Logrotate,
 }
 
 impl Need {
@@ -38,6 +42,8 @@ impl Need {
             Self::Fanotify => "fanotify",
             Self::ProcConnector => "proc_connector",
             Self::Docker => "docker",
+            Self::Rsyslog => "rsyslog",
+            Self::Logrotate => "logrotate",
         }
     }
 
@@ -50,6 +56,8 @@ impl Need {
                 ProcConnector::subscribe(proc_connector::Options::default()).is_ok()
             }
             Self::Docker => is_root && docker::is_installed(),
+            Self::Rsyslog => answers("rsyslogd", "-v"),
+            Self::Logrotate => answers("logrotate", "--version"),
         }
     }
 }
@@ -60,6 +68,12 @@ pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
     let (from, to) = (from.as_ref(), to.as_ref());
     let copied = Command::new("cp").arg(from).arg(to).status().unwrap();
     assert!(copied.success(), "cp {} {}", from.display(), to.display());
+}
+
+/// Whether a program is there and runs.
+fn answers(program: &str, argument: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg(argument).output().is_ok_and(|output| output.status.success())
 }
 
 /// Whether the machine has all of `needs`. If not, the test is to return at once: it is told on

@@ -344,15 +344,26 @@ fn no_condition_takes_more_than_its_share() {
     });
 }
 
+/// Whether a test is left out: it takes minutes in a build for debugging.
+fn is_left_out(test: &str) -> bool {
+    let is_slow = cfg!(debug_assertions);
+    if is_slow {
+        eprintln!("skipped: {test}: run it with --release");
+    }
+    is_slow
+}
+
 #[test]
 fn no_rules_file_takes_more_than_its_share() {
+    if is_left_out("no_rules_file_takes_more_than_its_share") {
+        return;
+    }
     assert_bounded(files(), |text| load(text.as_bytes()));
 }
 
 #[test]
 fn telling_of_a_rules_file_takes_no_more_than_its_share() {
-    if cfg!(debug_assertions) {
-        eprintln!("skipped: it takes minutes in a build for debugging");
+    if is_left_out("telling_of_a_rules_file_takes_no_more_than_its_share") {
         return;
     }
     assert_bounded(files(), |text| tell(text.as_bytes()));

@@ -5,7 +5,8 @@
 //! the number of those left out. Alerts are not logged here; they go to [`outputs`](crate::outputs).
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -43,7 +44,7 @@ pub struct Settings {
 static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
 static SETTINGS: Mutex<Option<Settings>> = Mutex::new(None);
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
-static SYSLOG: OnceLock<Option<UnixDatagram>> = OnceLock::new();
+static SYSLOG: Mutex<Option<UnixDatagram>> = Mutex::new(None);
 
 /// LOG_DAEMON of syslog(3), as the upper bits of a priority.
 const FACILITY_DAEMON: u8 = 3 << 3;
@@ -51,6 +52,13 @@ const FACILITY_DAEMON: u8 = 3 << 3;
 /// Sets where lines go. Before the first call they go to stderr from info upwards.
 pub fn set_up(settings: Settings) {
     LEVEL.store(settings.level, Relaxed);
+    if settings.to_syslog {
+        // Here, since not every thread can make sockets.
+        let mut socket = SYSLOG.lock().unwrap_or_else(PoisonError::into_inner);
+        if socket.is_none() {
+            *socket = connect_to_syslog();
+        }
+    }
     *SETTINGS.lock().unwrap_or_else(PoisonError::into_inner) = Some(settings);
 }
 
@@ -79,26 +87,54 @@ pub fn write(level: Level, line: fmt::Arguments<'_>) {
     });
     if to_stderr {
         let date = if is_iso { iso_8601(now) } else { date(now + i64::from(offset)) };
+        let mut text = format!("{date}: {line}\n");
+        if is_journal() {
+            // sd-daemon(3): the journal takes the level from here, of each line.
+            text = text.lines().map(|line| format!("<{}>{line}\n", level as u8)).collect();
+        }
         // Nobody is left to be told if stderr is gone.
-        let _ = std::io::stderr().lock().write_all(format!("{date}: {line}\n").as_bytes());
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
     if to_syslog {
-        let socket = SYSLOG.get_or_init(|| {
-            let socket = UnixDatagram::unbound().ok()?;
-            socket.connect("/dev/log").ok()?;
-            socket.set_nonblocking(true).ok()?;
-            Some(socket)
-        });
-        if let Some(socket) = socket {
-            let text = format!(
-                "<{}>{} eyas: {line}",
-                FACILITY_DAEMON | level as u8,
-                syslog_date(now + i64::from(offset))
-            );
-            // A full or dead syslog must not hold the agent up.
-            let _ = socket.send(text.as_bytes());
+        let text = format!(
+            "<{}>{} eyas: {line}",
+            FACILITY_DAEMON | level as u8,
+            syslog_date(now + i64::from(offset))
+        );
+        send_to_syslog(text.as_bytes());
+    }
+}
+
+/// Sends a message to /dev/log; what can't be sent is given up, for a full or dead syslog must not
+/// hold the agent up. A syslog that was started again is found again.
+fn send_to_syslog(text: &[u8]) {
+    let mut socket = SYSLOG.lock().unwrap_or_else(PoisonError::into_inner);
+    for _ in 0..2 {
+        if socket.is_none() {
+            *socket = connect_to_syslog();
+        }
+        match socket.as_ref().map(|socket| socket.send(text)) {
+            Some(Err(error)) if error.kind() != ErrorKind::WouldBlock => *socket = None,
+            _ => return,
         }
     }
+}
+
+fn connect_to_syslog() -> Option<UnixDatagram> {
+    let socket = UnixDatagram::unbound().ok()?;
+    socket.connect("/dev/log").ok()?;
+    socket.set_nonblocking(true).ok()?;
+    Some(socket)
+}
+
+/// Whether stderr leads to systemd's journal: `JOURNAL_STREAM` names its device and inode.
+fn is_journal() -> bool {
+    static IS_JOURNAL: OnceLock<bool> = OnceLock::new();
+    *IS_JOURNAL.get_or_init(|| {
+        let Ok(named) = std::env::var("JOURNAL_STREAM") else { return false };
+        let Ok(stderr) = std::fs::metadata("/proc/self/fd/2") else { return false };
+        named == format!("{}:{}", stderr.dev(), stderr.ino())
+    })
 }
 
 /// Writes a line to the log: `log!(Level::Info, "text {}", value)`.

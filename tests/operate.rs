@@ -335,3 +335,88 @@ fn a_second_interrupt_ends_the_agent_at_once() {
     nix::sys::signal::kill(pid, Signal::SIGINT).unwrap();
     assert_eq!(agent.wait().unwrap().signal(), Some(Signal::SIGINT as i32));
 }
+
+#[test]
+fn systemd_hears_of_the_agents_life() {
+    if !have("systemd_hears_of_the_agents_life", LIVE) {
+        return;
+    }
+    let place = Place::new("watch_config_files: false\n");
+    let path = place.sandbox.dir.join("notify");
+    let listener = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    listener.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut agent = std::process::Command::new(env!("CARGO_BIN_EXE_eyas"))
+        .args(["-c", place.config.to_str().unwrap()])
+        .env("NOTIFY_SOCKET", &path)
+        .env("WATCHDOG_USEC", "200000")
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let hear = |what: &str| {
+        let mut text = [0; 256];
+        loop {
+            let len = listener.recv(&mut text).unwrap();
+            if text[..len].starts_with(what.as_bytes()) {
+                break;
+            }
+        }
+    };
+    let pid = nix::unistd::Pid::from_raw(agent.id().cast_signed());
+    hear("READY=1\n");
+    hear("WATCHDOG=1");
+    nix::sys::signal::kill(pid, Signal::SIGHUP).unwrap();
+    hear("RELOADING=1\nMONOTONIC_USEC=");
+    hear("READY=1\n");
+    nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
+    hear("STOPPING=1\n");
+    assert!(agent.wait().unwrap().success());
+}
+
+#[test]
+fn the_page_shows_what_happens_and_takes_no_text_for_markup() {
+    const NEEDS: &[Need] = &[Need::Root, Need::Fanotify, Need::ProcConnector, Need::Chromium];
+    if !have("the_page_shows_what_happens_and_takes_no_text_for_markup", NEEDS) {
+        return;
+    }
+    let place = Place::new(WEB);
+    let mut agent = place.start();
+    let name = "<b>bold<script>x";
+    place.open(name);
+    agent.line("the open", |line| line.contains(name));
+    let page = format!("http://{}/", address(&agent));
+    let browser = std::process::Command::new(support::chromium().unwrap())
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        .args(["--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom", &page])
+        .arg(format!("--user-data-dir={}", place.sandbox.dir.join("browser").display()))
+        .output()
+        .unwrap();
+    let shown = String::from_utf8_lossy(&browser.stdout);
+    let said = String::from_utf8_lossy(&browser.stderr);
+    assert!(shown.contains("&lt;b&gt;bold&lt;script&gt;x"), "{shown}\n{said}");
+    assert!(!shown.contains("<b>bold"), "{shown}");
+    for text in
+        ["<b>Opened</b>", "class=\"good\">watching</p>", "fanotify", "class=\"can_fire hit\""]
+    {
+        assert!(shown.contains(text), "{text} in {shown}\n{said}");
+    }
+    for complaint in ["Content Security Policy", "Content-Security-Policy", "Uncaught"] {
+        assert!(!said.contains(complaint), "{said}");
+    }
+    assert!(agent.end(Signal::SIGTERM).status.success());
+}
+
+#[test]
+fn every_line_of_the_unit_has_its_reason() {
+    let unit = read(concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/eyas.service"));
+    let service = unit.split("[Service]").nth(1).unwrap().split("[Install]").next().unwrap();
+    let lines: Vec<_> = service.lines().filter(|line| !line.is_empty()).collect();
+    let mut directives = 0;
+    for two in lines.windows(2) {
+        if !two[1].starts_with('#') {
+            assert!(two[0].starts_with("# "), "{} stands without a reason", two[1]);
+            directives += 1;
+        }
+    }
+    assert!(directives > 15);
+}

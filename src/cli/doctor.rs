@@ -10,7 +10,7 @@ use super::subcommand;
 use super::{Exit, Failure, load_config};
 use crate::doctor::Report;
 
-fn command() -> Command {
+pub(super) fn command() -> Command {
     let switch = |name: &'static str, help: &'static str| {
         Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
     };

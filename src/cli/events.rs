@@ -35,7 +35,7 @@ const FORMAT: &str =
 /// The condition that every event fulfils.
 const EVERYTHING: &str = "evt.num > 0";
 
-fn command() -> Command {
+pub(super) fn command() -> Command {
     let value = |short: char, name: &'static str, help: &'static str| {
         Arg::new(name).short(short).value_name(name).help(help)
     };

@@ -226,10 +226,12 @@ pub fn usage() -> String {
 }
 
 /// The grammar as clap wants it.
-fn command() -> Command {
+pub(super) fn command() -> Command {
     let mut command = Command::new("eyas")
         .about("Falco's rules on hosts that cannot load a driver")
-        .override_usage("eyas [OPTIONS]\n       eyas doctor|events|rules|spool|trace --help")
+        .override_usage(
+            "eyas [OPTIONS]\n       eyas completions|doctor|events|man|rules|spool|trace --help",
+        )
         .disable_help_flag(true)
         .disable_version_flag(true)
         .arg(

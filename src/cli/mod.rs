@@ -7,6 +7,7 @@
 #![allow(clippy::print_stderr, reason = "this is where the program speaks to its user")]
 
 pub mod doctor;
+mod documents;
 pub mod events;
 pub mod flags;
 pub mod list;
@@ -109,15 +110,32 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// A sub-command.
+struct Subcommand {
+    name: &'static str,
+    /// Does what the arguments behind the name say.
+    run: fn(&[OsString]) -> Result<Exit, Failure>,
+    /// Its grammar.
+    command: fn() -> clap::Command,
+}
+
+#[rustfmt::skip]
+static SUBCOMMANDS: [Subcommand; 7] = [
+    Subcommand { name: "completions", run: documents::completions, command: documents::completions_command },
+    Subcommand { name: "doctor", run: doctor::run, command: doctor::command },
+    Subcommand { name: "events", run: events::run, command: events::command },
+    Subcommand { name: "man", run: documents::man, command: documents::man_command },
+    Subcommand { name: "rules", run: rules_command::run, command: rules_command::command },
+    Subcommand { name: "spool", run: spool::run, command: spool::command },
+    Subcommand { name: "trace", run: trace::run, command: trace::command },
+];
+
 /// Does what the arguments say; the first one is the program's name.
 pub fn main(args: &[OsString]) -> Exit {
-    let done = match args.get(1).and_then(|word| word.to_str()) {
-        Some("events") => events::run(args.get(2..).unwrap_or_default()),
-        Some("doctor") => doctor::run(args.get(2..).unwrap_or_default()),
-        Some("spool") => spool::run(args.get(2..).unwrap_or_default()),
-        Some("rules") => rules_command::run(args.get(2..).unwrap_or_default()),
-        Some("trace") => trace::run(args.get(2..).unwrap_or_default()),
-        _ => dispatch(args).map(|()| Exit::Success),
+    let word = args.get(1).and_then(|word| word.to_str());
+    let done = match SUBCOMMANDS.iter().find(|one| Some(one.name) == word) {
+        Some(one) => (one.run)(args.get(2..).unwrap_or_default()),
+        None => dispatch(args).map(|()| Exit::Success),
     };
     match done {
         Ok(exit) => exit,

@@ -23,7 +23,7 @@ use crate::service::replay::Replay;
 /// Longest time for which rules are measured: a day.
 const MAX_SECONDS: u64 = 86_400;
 
-fn command() -> Command {
+pub(super) fn command() -> Command {
     let explain = Command::new("explain")
         .about("The resolved condition of a rule, its event types, its fields, its cost.")
         .arg(Arg::new("NAME").required(true).help("The rule's name."));

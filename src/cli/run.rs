@@ -122,8 +122,12 @@ fn refuse_exposed(loaded: &Loaded, files: &[RulesFile]) -> Result<(), Failure> {
         return Ok(());
     }
     let paths = loaded.paths.iter().chain(files.iter().filter_map(|file| file.path.as_ref()));
-    service::access::check(paths.map(PathBuf::as_path))
-        .map_err(|exposed| Failure::new(&exposed).hint(exposed.hint()))
+    let paths: Vec<_> = paths.map(PathBuf::as_path).collect();
+    for path in service::access::foreign(paths.iter().copied()) {
+        let path = path.display();
+        log!(Level::Warning, "{path} belongs to neither root nor us: its owner can change it");
+    }
+    service::access::check(paths).map_err(|exposed| Failure::new(&exposed).hint(exposed.hint()))
 }
 
 /// The pid file, and if `-d` asks for it, a life in the background.

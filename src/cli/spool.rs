@@ -17,7 +17,7 @@ use crate::outputs::spool;
 use crate::outputs::spool::Status;
 use crate::service;
 
-fn command() -> Command {
+pub(super) fn command() -> Command {
     let json = Arg::new("json").long("json").action(ArgAction::SetTrue).help("One JSON object.");
     let status = Command::new("status").about("How much waits.").arg(json.clone());
     let verify = Command::new("verify")

@@ -21,7 +21,7 @@ eyas-tracer: if this one is killed the program runs on unseen, if the tracer is 
 the whole tree. SIGTERM is handed on to the program. Alerts go to stderr; the exit code is the
 program's own.";
 
-fn command() -> Command {
+pub(super) fn command() -> Command {
     let command = Command::new("eyas trace").about(ABOUT).after_help(DETAILS).override_usage(
         "eyas trace [OPTIONS] [--] COMMAND [ARGUMENT]...\n       eyas trace [OPTIONS] -p PID",
     );

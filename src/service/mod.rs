@@ -13,6 +13,7 @@ pub mod live;
 pub mod notify;
 pub mod outputs;
 pub mod path_filter;
+mod privileges;
 pub mod profile;
 pub mod progress;
 pub mod reload;
@@ -176,6 +177,7 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
     log!(Level::Info, "Enabled event sources: syscall");
     log!(Level::Info, "Opening 'syscall' source with no driver");
     let sources = sources::open(setup.rules.rules(), config.strict)?;
+    privileges::give_up(config);
     let watching_after = setup.started.elapsed();
 
     let mut enricher = enricher(tells_open_exec(&sources), config)?;

@@ -18,16 +18,30 @@ pub fn unblock_signals_in(command: &mut Command) {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u8)]
 pub enum Capability {
-    /// Read any file of others, 1.
+    /// Change owners of files, 0.
+    Chown = 0,
+    /// Read and write any file of others, 1.
     DacOverride = 1,
+    /// Read any file of others, 2.
+    DacReadSearch = 2,
+    /// Do to files what their owners may, 3.
+    Fowner = 3,
+    /// Signal any process, 5.
+    Kill = 5,
+    /// Listen on ports below 1024, 10.
+    NetBindService = 10,
     /// Network configuration; the proc connector, 12.
     NetAdmin = 12,
     /// Trace any process; its /proc files, 19.
     SysPtrace = 19,
     /// fanotify and much else, 21.
     SysAdmin = 21,
+    /// Run before others, 23.
+    SysNice = 23,
     /// Raise resource limits, 24.
     SysResource = 24,
+    /// Write to audit, 29.
+    AuditWrite = 29,
     /// Change audit, 30.
     AuditControl = 30,
     /// Read audit's multicast, 37.
@@ -39,11 +53,18 @@ impl Capability {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Chown => "CAP_CHOWN",
             Self::DacOverride => "CAP_DAC_OVERRIDE",
+            Self::DacReadSearch => "CAP_DAC_READ_SEARCH",
+            Self::Fowner => "CAP_FOWNER",
+            Self::Kill => "CAP_KILL",
+            Self::NetBindService => "CAP_NET_BIND_SERVICE",
             Self::NetAdmin => "CAP_NET_ADMIN",
             Self::SysPtrace => "CAP_SYS_PTRACE",
             Self::SysAdmin => "CAP_SYS_ADMIN",
+            Self::SysNice => "CAP_SYS_NICE",
             Self::SysResource => "CAP_SYS_RESOURCE",
+            Self::AuditWrite => "CAP_AUDIT_WRITE",
             Self::AuditControl => "CAP_AUDIT_CONTROL",
             Self::AuditRead => "CAP_AUDIT_READ",
         }
@@ -110,6 +131,16 @@ struct CapData {
     effective: u32,
     permitted: u32,
     inheritable: u32,
+}
+
+/// No core file is written if this process crashes: it would hold what was read of others.
+///
+/// # Errors
+///
+/// Those of setrlimit(2); lowering a limit always works.
+pub fn forbid_core_files() -> io::Result<()> {
+    use nix::sys::resource::{Resource, setrlimit};
+    Ok(setrlimit(Resource::RLIMIT_CORE, 0, 0)?)
 }
 
 /// Enters a directory with the calling thread alone: the others stay in theirs.

@@ -98,6 +98,73 @@ fn trace_run(numbers: &[u32]) -> Vec<Step> {
     run
 }
 
+/// The architecture of this program.
+#[cfg(target_arch = "x86_64")]
+const OWN_ARCHITECTURE: u32 = AUDIT_ARCH_X86_64;
+/// The architecture of this program.
+#[cfg(target_arch = "aarch64")]
+const OWN_ARCHITECTURE: u32 = AUDIT_ARCH_AARCH64;
+
+/// Calls of a thread that serves connections which others have opened for it: memory, time, locks,
+/// reading and writing what is open, waiting, and its own end.
+#[rustfmt::skip]
+const SERVING: &[libc::c_long] = &[
+    libc::SYS_read, libc::SYS_write, libc::SYS_readv, libc::SYS_writev, libc::SYS_recvfrom,
+    libc::SYS_sendto, libc::SYS_recvmsg, libc::SYS_sendmsg, libc::SYS_close, libc::SYS_shutdown,
+    libc::SYS_accept4, libc::SYS_getsockname, libc::SYS_getpeername, libc::SYS_getsockopt,
+    libc::SYS_setsockopt, libc::SYS_epoll_pwait, libc::SYS_epoll_ctl, libc::SYS_ppoll,
+    libc::SYS_futex, libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_mprotect,
+    libc::SYS_madvise, libc::SYS_brk, libc::SYS_clock_gettime, libc::SYS_gettimeofday,
+    libc::SYS_clock_nanosleep, libc::SYS_nanosleep, libc::SYS_getrandom, libc::SYS_fstat,
+    libc::SYS_newfstatat, libc::SYS_statx, libc::SYS_lseek, libc::SYS_fcntl, libc::SYS_getdents64,
+    libc::SYS_readlinkat, libc::SYS_sched_getaffinity, libc::SYS_sched_yield, libc::SYS_getpid,
+    libc::SYS_gettid, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_sigaltstack,
+    libc::SYS_set_robust_list, libc::SYS_restart_syscall, libc::SYS_exit, libc::SYS_exit_group,
+    #[cfg(target_arch = "x86_64")] libc::SYS_epoll_wait,
+    #[cfg(target_arch = "x86_64")] libc::SYS_poll,
+    #[cfg(target_arch = "x86_64")] libc::SYS_readlink,
+    #[cfg(target_arch = "x86_64")] libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")] libc::SYS_lstat,
+];
+
+/// A program under which a thread can serve connections and read files, and nothing else: other
+/// calls fail with `EPERM`. It can't make sockets, run or trace programs, write files, or change
+/// what anybody may do.
+#[must_use]
+pub fn serving_program() -> Vec<Step> {
+    const MAY_CHANGE: i32 = libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC;
+    let number = |call: libc::c_long| u32::try_from(call).unwrap_or(u32::MAX);
+    let refused = fail(1);
+    let mut program = vec![
+        load(offset::ARCHITECTURE),
+        equals(OWN_ARCHITECTURE, 1, 0),
+        refused,
+        load(offset::NUMBER),
+    ];
+    for call in SERVING {
+        program.extend([equals(number(*call), 0, 1), ALLOW]);
+    }
+    // Only what makes a descriptor non-blocking.
+    let request = u32::try_from(libc::FIONBIO).unwrap_or(0);
+    program.extend([
+        equals(number(libc::SYS_ioctl), 0, 4),
+        load(offset::low_half(1)),
+        equals(request, 0, 1),
+        ALLOW,
+        refused,
+    ]);
+    // Only for reading.
+    program.extend([
+        equals(number(libc::SYS_openat), 0, 4),
+        load(offset::low_half(2)),
+        has(MAY_CHANGE.cast_unsigned(), 1, 0),
+        ALLOW,
+        refused,
+    ]);
+    program.push(refused);
+    program
+}
+
 /// Where a word is in `struct seccomp_data`.
 pub mod offset {
     /// The call's number.
@@ -209,5 +276,23 @@ mod tests {
         });
         assert_eq!(thread.join().unwrap(), Err(nix::errno::Errno::ENOSYS));
         assert!(nix::sys::utsname::uname().is_ok());
+    }
+
+    #[test]
+    fn a_serving_thread_can_read_but_neither_write_nor_run_nor_connect() {
+        let thread = std::thread::spawn(|| {
+            if install(&serving_program()).is_err() {
+                // Without CONFIG_SECCOMP_FILTER there is nothing to see.
+                return [true; 4];
+            }
+            let refused = |error: io::Error| error.raw_os_error() == Some(1);
+            [
+                std::fs::File::open("/proc/self/status").is_ok(),
+                std::fs::File::create("/tmp/eyas-must-not-be").is_err_and(refused),
+                std::net::TcpListener::bind("127.0.0.1:0").is_err_and(refused),
+                std::fs::remove_file("/tmp/eyas-must-not-be").is_err_and(refused),
+            ]
+        });
+        assert_eq!(thread.join().unwrap(), [true; 4]);
     }
 }

@@ -32,6 +32,8 @@ pub enum Need {
     Rsyslog,
     /// logrotate.
     Logrotate,
+    /// A browser without a window.
+    Chromium,
 }
 
 impl Need {
@@ -44,6 +46,7 @@ impl Need {
             Self::Docker => "docker",
             Self::Rsyslog => "rsyslog",
             Self::Logrotate => "logrotate",
+            Self::Chromium => "chromium",
         }
     }
 
@@ -58,8 +61,15 @@ impl Need {
             Self::Docker => is_root && docker::is_installed(),
             Self::Rsyslog => answers("rsyslogd", "-v"),
             Self::Logrotate => answers("logrotate", "--version"),
+            Self::Chromium => chromium().is_some(),
         }
     }
+}
+
+/// A browser that runs without a window.
+pub fn chromium() -> Option<&'static str> {
+    let programs = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
+    programs.into_iter().find(|program| Path::new(program).exists())
 }
 
 /// Copies a program, by a process of its own: written by us, it could not be run while another

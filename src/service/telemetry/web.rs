@@ -7,7 +7,7 @@ use crate::config::{Config, WebServer};
 use crate::log;
 use crate::log::Level;
 use crate::metrics::prometheus;
-use crate::sys::clock;
+use crate::sys::{clock, process, seccomp};
 use crate::web::page;
 use crate::web::{Answer, Request, Response, Server};
 
@@ -57,6 +57,17 @@ fn page_answer(identity: &Identity, board: &Board, request: &Request<'_>) -> Res
     page::protect(Response::new(JSON, state.to_string()))
 }
 
+/// On the server's thread, before anybody is served: it needs no privilege and few system calls, so
+/// that whoever takes it over by what he sends has won nothing.
+fn give_up() {
+    let filtered = process::set_nice(0)
+        .and_then(|()| process::keep_capabilities(&[]))
+        .and_then(|()| seccomp::install(&seccomp::serving_program()));
+    if let Err(error) = filtered {
+        log!(Level::Warning, "the web server's thread can't give up what it doesn't need: {error}");
+    }
+}
+
 /// Starts the server that the configuration asks for.
 ///
 /// # Errors
@@ -77,7 +88,7 @@ pub fn start_web_server(
         );
     }
     let answer = answer(identity.clone(), Arc::clone(board), config, web);
-    let server = Server::start(SocketAddr::new(web.address, web.port), answer, || {});
+    let server = Server::start(SocketAddr::new(web.address, web.port), answer, give_up);
     let server = server.map_err(|source| {
         Error::Refused(format!(
             "an error occurred while starting webserver: {}:{}: {source}",

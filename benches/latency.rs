@@ -1,0 +1,137 @@
+//! From a program's start to its alert's line on stdout, with 1,000 programs a second.
+//!
+//! The clock starts before the program is forked, so fork, exec and the loader are in the figure.
+//! `cargo bench --bench latency`, as root; `EYAS_BENCH_SECONDS` and `EYAS_BENCH_RATE` change how
+//! long and how fast.
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a program")]
+#![allow(clippy::indexing_slicing, clippy::panic, reason = "a bench that is wrong may panic")]
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use eyas::sys::clock;
+
+/// What a started program is called with, before the time at which it was started.
+const MARK: &str = "eyas-latency-";
+
+/// How long a program stays: longer than a look at it takes.
+const STAYS: Duration = Duration::from_millis(50);
+
+/// Threads that start programs.
+const STARTERS: u64 = 4;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().is_some_and(|argument| argument.starts_with(MARK)) {
+        std::thread::sleep(STAYS);
+        return;
+    }
+    if !nix::unistd::geteuid().is_root() {
+        eprintln!("SKIPPED: the latency of the live agent needs root");
+        return;
+    }
+    let (seconds, rate) = (number("EYAS_BENCH_SECONDS", 10), number("EYAS_BENCH_RATE", 1000));
+    let directory = tempfile::tempdir().unwrap();
+    let (mut agent, told) = start_agent(directory.path());
+    let began = Instant::now();
+    let started: u64 = std::thread::scope(|scope| {
+        let starter = |_| scope.spawn(|| start_programs(rate / STARTERS, seconds));
+        #[expect(clippy::needless_collect, reason = "all of them start before one is waited for")]
+        let starters: Vec<_> = (0..STARTERS).map(starter).collect();
+        starters.into_iter().map(|starter| starter.join().unwrap()).sum()
+    });
+    let rate = started as f64 / began.elapsed().as_secs_f64();
+    let mut took: Vec<u64> = Vec::new();
+    while let Ok(ns) = told.recv_timeout(Duration::from_secs(2)) {
+        took.push(ns);
+    }
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(agent.id().cast_signed()),
+        nix::sys::signal::Signal::SIGTERM,
+    )
+    .unwrap();
+    agent.wait().unwrap();
+    took.sort_unstable();
+    let at = |percent: usize| took[(took.len() * percent / 100).min(took.len() - 1)] as f64 / 1e6;
+    println!("started: {started} programs, {rate:.0} a second; told: {}", took.len());
+    println!(
+        "fork to line on stdout: median {:.2} ms, 90 % {:.2} ms, 99 % {:.2} ms, most {:.2} ms",
+        at(50),
+        at(90),
+        at(99),
+        at(100)
+    );
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// The agent, watching, and how many nanoseconds each of its lines took.
+fn start_agent(directory: &std::path::Path) -> (Child, Receiver<u64>) {
+    let rules = directory.join("rules.yaml");
+    let rule = format!(
+        "- rule: Latency\n  desc: d\n  condition: evt.type = execve and proc.args startswith \
+         {MARK}\n  output: \"%proc.args\"\n  priority: INFO\n"
+    );
+    std::fs::write(&rules, rule).unwrap();
+    let mut agent = Command::new(env!("CARGO_BIN_EXE_eyas"))
+        .args(["-r", rules.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(agent.stdout.take().unwrap());
+    let (give, take) = channel();
+    std::thread::spawn(move || {
+        for line in out.lines().map_while(Result::ok) {
+            let now = clock::monotonic_ns();
+            let Some((_, time)) = line.split_once(MARK) else { continue };
+            let digits: String = time.chars().take_while(char::is_ascii_digit).collect();
+            let Ok(started) = digits.parse::<u64>() else { continue };
+            if give.send(now.saturating_sub(started)).is_err() {
+                break;
+            }
+        }
+    });
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        start_program().wait().unwrap();
+        if take.recv_timeout(Duration::from_millis(200)).is_ok() {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the agent tells nothing");
+    }
+    while take.recv_timeout(Duration::from_millis(500)).is_ok() {}
+    (agent, take)
+}
+
+fn start_program() -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .arg(format!("{MARK}{}", clock::monotonic_ns()))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Starts programs at that rate; how many.
+fn start_programs(rate: u64, seconds: u64) -> u64 {
+    let began = Instant::now();
+    let mut running = std::collections::VecDeque::new();
+    let mut started = 0;
+    while began.elapsed() < Duration::from_secs(seconds) {
+        let due = began + Duration::from_nanos(started * 1_000_000_000 / rate.max(1));
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        running.push_back(start_program());
+        started += 1;
+        while running.len() > 60 {
+            running.pop_front().unwrap().wait().unwrap();
+        }
+    }
+    for mut child in running {
+        child.wait().unwrap();
+    }
+    started
+}

@@ -1,10 +1,10 @@
 //! One connection: its request is read, its answer written, and then it is over.
 
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
-use std::os::fd::AsRawFd as _;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use super::stream::{Stream, Tls};
 use super::{Answer, exchange};
 
 /// Longest request, in bytes.
@@ -39,20 +39,20 @@ enum State {
 /// One connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     state: State,
     began: Instant,
     deadline: Instant,
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, now: Instant) -> io::Result<Self> {
-        stream.set_nonblocking(true)?;
+    pub(super) fn new(socket: TcpStream, tls: Option<&Tls>, now: Instant) -> io::Result<Self> {
+        let stream = Stream::new(socket, tls)?;
         Ok(Self { stream, state: State::Asking(Vec::new()), began: now, deadline: now + TO_ASK })
     }
 
     pub(super) fn fd(&self) -> i32 {
-        self.stream.as_raw_fd()
+        self.stream.fd()
     }
 
     pub(super) const fn began(&self) -> Instant {
@@ -97,12 +97,16 @@ impl Connection {
                 self.deadline = now + TO_FETCH;
             }
             State::Answering { bytes, written } => {
-                *written += self.stream.write(bytes.get(*written..).unwrap_or_default())?;
-                if *written >= bytes.len() {
-                    self.stream.shutdown(Shutdown::Write)?;
-                    self.state = State::Leaving;
-                    self.deadline = now + TO_LEAVE;
+                let rest = bytes.get(*written..).unwrap_or_default();
+                if !rest.is_empty() {
+                    *written += self.stream.write(rest)?;
+                    return Ok(true);
                 }
+                // What was taken may still be here, encrypted.
+                self.stream.flush()?;
+                self.stream.end()?;
+                self.state = State::Leaving;
+                self.deadline = now + TO_LEAVE;
             }
             State::Leaving => return Ok(self.stream.read(&mut buffer)? != 0),
         }

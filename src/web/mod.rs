@@ -9,6 +9,7 @@
 mod connection;
 mod exchange;
 pub mod page;
+mod stream;
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ use crate::log_limited;
 
 use connection::{Connection, Progress};
 pub use exchange::{Request, Response};
+pub use stream::{Tls, tls};
 
 /// Most connections at a time.
 const MAX_CONNECTIONS: usize = 64;
@@ -49,13 +51,15 @@ pub struct Server {
 }
 
 impl Server {
-    /// Takes the address and starts the thread; `on_start` is called there first.
+    /// Takes the address and starts the thread; `on_start` is called there first. With `tls`, that
+    /// is spoken, and nothing else.
     ///
     /// # Errors
     ///
     /// Those of bind(2) and listen(2), mostly: the port is taken, or isn't ours to take.
     pub fn start(
         address: SocketAddr,
+        tls: Option<Tls>,
         answer: Arc<Answer>,
         on_start: impl FnOnce() + Send + 'static,
     ) -> io::Result<Self> {
@@ -71,6 +75,7 @@ impl Server {
         let worker = Worker {
             poll,
             listener,
+            tls,
             answer,
             connections: (0..MAX_CONNECTIONS).map(|_| None).collect(),
             may_wait: false,
@@ -108,6 +113,7 @@ impl Drop for Server {
 struct Worker {
     poll: Poll,
     listener: std::net::TcpListener,
+    tls: Option<Tls>,
     answer: Arc<Answer>,
     connections: Vec<Option<Connection>>,
     /// Connections may wait that couldn't be taken.
@@ -161,7 +167,9 @@ impl Worker {
 
     fn admit(&mut self, stream: std::net::TcpStream) {
         let place = self.free_place();
-        let Ok(connection) = Connection::new(stream, Instant::now()) else { return };
+        let Ok(connection) = Connection::new(stream, self.tls.as_ref(), Instant::now()) else {
+            return;
+        };
         let fd = connection.fd();
         let both = Interest::READABLE | Interest::WRITABLE;
         if self.poll.registry().register(&mut SourceFd(&fd), Token(place), both).is_err() {
@@ -220,12 +228,16 @@ mod tests {
     use super::*;
 
     fn server() -> Server {
+        server_with(None)
+    }
+
+    fn server_with(tls: Option<Tls>) -> Server {
         let answer = |request: &Request<'_>| match request.path {
             "/long" => Response::new("text/plain", vec![b'x'; 3 << 20]),
             "/" => Response::new("text/plain", b"hello".to_vec()),
             _ => Response::not_found(),
         };
-        Server::start("127.0.0.1:0".parse().unwrap(), Arc::new(answer), || {}).unwrap()
+        Server::start("127.0.0.1:0".parse().unwrap(), tls, Arc::new(answer), || {}).unwrap()
     }
 
     fn connect(server: &Server) -> TcpStream {
@@ -298,5 +310,47 @@ mod tests {
             let _ = stream.write_all(b"GET / HTT");
         }
         assert!(ask(&server, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").ends_with("hello"));
+    }
+
+    #[test]
+    fn a_long_answer_arrives_whole_through_tls_and_plain_text_does_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let pem = format!("{}{}", made.signing_key.serialize_pem(), made.cert.pem());
+        let path = directory.path().join("eyas.pem");
+        std::fs::write(&path, pem).unwrap();
+        let server = server_with(Some(tls(&path).unwrap()));
+
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = "localhost".try_into().unwrap();
+        let client = rustls::ClientConnection::new(Arc::new(config), name).unwrap();
+        let mut stream = rustls::StreamOwned::new(client, connect(&server));
+        stream.write_all(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer.ends_with(&vec![b'x'; 3 << 20]));
+
+        let mut plain = connect(&server);
+        plain.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        // It may be told by TLS that this is none, or hung up on.
+        let _ = plain.read_to_end(&mut answer);
+        assert!(!answer.starts_with(b"HTTP"));
+    }
+
+    #[test]
+    fn a_file_without_key_or_certificate_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("eyas.pem");
+        assert!(tls(&path).is_err());
+        std::fs::write(&path, "nothing").unwrap();
+        assert!(tls(&path).unwrap_err().contains("private key"));
     }
 }

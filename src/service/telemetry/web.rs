@@ -88,7 +88,16 @@ pub fn start_web_server(
         );
     }
     let answer = answer(identity.clone(), Arc::clone(board), config, web);
-    let server = Server::start(SocketAddr::new(web.address, web.port), answer, give_up);
+    let tls = web.certificate.as_ref().map(|path| {
+        crate::web::tls(path).map_err(|reason| {
+            Error::Refused(format!(
+                "an error occurred while starting webserver: ssl_certificate {}: {reason}",
+                path.display()
+            ))
+        })
+    });
+    let tls = tls.transpose()?;
+    let server = Server::start(SocketAddr::new(web.address, web.port), tls, answer, give_up);
     let server = server.map_err(|source| {
         Error::Refused(format!(
             "an error occurred while starting webserver: {}:{}: {source}",

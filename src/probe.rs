@@ -63,6 +63,12 @@ pub static FEATURES: &[Feature] = &[
         attempt: || mark(abi::FAN_MARK_MOUNT, abi::FAN_OPEN_EXEC),
     },
     Feature {
+        name: "fanotify-permission",
+        since: "2.6.37",
+        without: "programs are read after their start, and the shortest come too late",
+        attempt: permission,
+    },
+    Feature {
         name: "fanotify-report-fid",
         since: "5.1",
         without: "creation, deletion and renames are not told by fanotify",
@@ -109,6 +115,21 @@ fn outcome_of(error: &io::Error) -> Outcome {
 
 fn group() -> io::Result<std::os::fd::OwnedFd> {
     fanotify::init(abi::FAN_CLASS_NOTIF | abi::FAN_CLOEXEC | abi::FAN_NONBLOCK, libc::O_RDONLY)
+}
+
+/// Sets a permission mark on a file that nobody else opens.
+fn permission() -> io::Result<()> {
+    let flags = abi::FAN_CLASS_CONTENT | abi::FAN_CLOEXEC | abi::FAN_NONBLOCK;
+    let group = fanotify::init(flags, libc::O_RDONLY)?;
+    let directory = scratch_directory()?;
+    let marked = File::create(directory.join("file")).and_then(|file| {
+        drop(file);
+        let path = directory.join("file");
+        fanotify::mark(group.as_fd(), abi::FAN_MARK_ADD, abi::FAN_OPEN_PERM, &path)
+    });
+    drop(group);
+    std::fs::remove_dir_all(&directory)?;
+    marked
 }
 
 /// Sets a mark that goes with its group.

@@ -32,7 +32,8 @@ pub fn run(args: &[OsString]) -> Result<Exit, Failure> {
     let options = subcommand::options(&matches, &[])?;
     let loaded = load_config(&options)?;
     super::quiet_log();
-    let report = Report::make(&subcommand::rules(&options, &loaded)?.rules);
+    let rules = subcommand::rules(&options, &loaded)?.rules;
+    let report = Report::make(&rules, loaded.config.rendezvous);
     let mut out = io::stdout().lock();
     if matches.get_flag("json") {
         writeln!(out, "{}", report.to_json())?;

@@ -52,6 +52,7 @@ static KEYS: &[(&str, Kind)] = &[
     ("eyas.http_output.proxy", Text),
     ("eyas.http_output.timeout", Text),
     ("eyas.queue_capacity", Integer),
+    ("eyas.rendezvous", Bool),
     ("eyas.spool.directory", Text),
     ("eyas.spool.enabled", Bool),
     ("eyas.spool.fsync", Text),

@@ -218,6 +218,8 @@ pub struct Config {
     pub watches_files: bool,
     /// `eyas.strict`: refuse to start if a kernel interface that the rules need is missing.
     pub strict: bool,
+    /// `eyas.rendezvous`: programs are read while they stand still at their start.
+    pub rendezvous: bool,
     /// `eyas.embedded_rules`: use the rules in the binary if no rules file exists.
     pub embedded_rules: bool,
     /// What to tell the user once: keys that are set and have no effect.

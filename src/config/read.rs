@@ -118,6 +118,7 @@ impl Config {
             metrics: metrics(&keys)?,
             watches_files: keys.truth("watch_config_files", true)?,
             strict: keys.truth("eyas.strict", false)?,
+            rendezvous: keys.truth("eyas.rendezvous", true)?,
             embedded_rules: keys.truth("eyas.embedded_rules", false)?,
             notes,
         })

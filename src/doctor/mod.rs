@@ -27,6 +27,7 @@ pub struct Report {
     facilities: Vec<(&'static Feature, Outcome)>,
     enabled: usize,
     blind: Vec<Blind>,
+    wants_rendezvous: bool,
 }
 
 /// A rule that can't fire here.
@@ -38,9 +39,10 @@ struct Blind {
 }
 
 impl Report {
-    /// Tries the facilities and judges the enabled ones of `rules`.
+    /// Tries the facilities and judges the enabled ones of `rules`. `wants_rendezvous`: the
+    /// configuration allows it.
     #[must_use]
-    pub fn make(rules: &[Rule]) -> Self {
+    pub fn make(rules: &[Rule], wants_rendezvous: bool) -> Self {
         let facilities: Vec<_> =
             FEATURES.iter().map(|feature| (feature, feature.outcome())).collect();
         let has = |name: &str| {
@@ -59,7 +61,24 @@ impl Report {
             .filter(|rule| !coverage::can_match(rule, &there))
             .map(Blind::of)
             .collect();
-        Self { facilities, enabled: coverage::enabled(rules).count(), blind }
+        let enabled = coverage::enabled(rules).count();
+        Self { facilities, enabled, blind, wants_rendezvous }
+    }
+
+    /// Whether programs are read while they stand still, and why not.
+    fn rendezvous(&self) -> (bool, &'static str) {
+        let has = |name: &str| {
+            self.facilities
+                .iter()
+                .any(|(feature, outcome)| feature.name == name && *outcome == Outcome::Present)
+        };
+        if !self.wants_rendezvous {
+            (false, "eyas.rendezvous is off: programs that end at once have fields missing")
+        } else if !has("fanotify-permission") || !has("proc-connector") {
+            (false, "this host lacks what it needs: programs that end at once have fields missing")
+        } else {
+            (true, "each program that uses the system's loader is read while it stands still")
+        }
     }
 
     /// Whether every rule can fire.
@@ -92,8 +111,10 @@ impl Report {
                 json!({ "rule": blind.rule, "needs": blind.needs, "missing": blind.is_told_by })
             })
             .collect();
+        let (is_used, why) = self.rendezvous();
         json!({
             "facilities": facilities,
+            "rendezvous": { "used": is_used, "why": why },
             "rules": { "enabled": self.enabled, "blind": blind },
         })
     }
@@ -134,6 +155,9 @@ impl fmt::Display for Report {
                 Some(why) => writeln!(f, ": {why}\n           without it: {}", feature.without)?,
             }
         }
+        let (is_used, why) = self.rendezvous();
+        let verb = if is_used { "used" } else { "not used" };
+        writeln!(f, "\nRendezvous with programs at their start: {verb}: {why}")?;
         let can = self.enabled - self.blind.len();
         writeln!(f, "\nWhat the rules can do here: {can} of {} can fire", self.enabled)?;
         for blind in &self.blind {
@@ -158,7 +182,7 @@ mod tests {
         let text = b"- rule: Dialler\n  desc: d\n  condition: evt.type in (connect, bind)\n  output: o\n  priority: INFO\n";
         let mut loader = Loader::new(Settings::default());
         assert!(loader.add("rules.yaml", text).successful());
-        let report = Report::make(&loader.finish().unwrap().rules);
+        let report = Report::make(&loader.finish().unwrap().rules, false);
         assert!(!report.is_complete());
         let said = "can't fire: Dialler: needs bind, connect, which only `eyas trace` tells\n";
         assert!(report.to_string().contains(said), "{report}");

@@ -2,11 +2,10 @@
 
 use std::ffi::CStr;
 
-use nix::sys::stat::FileStat;
-
 use super::look::set;
 use crate::decode::procfs::status::Status;
 use crate::event::Thread;
+use crate::procfs::FileFacts;
 use crate::procfs::ProcessDir;
 
 /// `CAP_DAC_OVERRIDE` and `CAP_FOWNER` of `linux/capability.h`: either opens every file to change.
@@ -39,15 +38,15 @@ impl Exe {
         let stat = process.stat_of(c"exe").ok()?;
         let is_hosts_user_ns =
             || own_user_ns.is_some() && file_of(process, c"ns/user") == own_user_ns;
-        let has_bit = |bit| stat.st_mode & bit != 0;
+        let has_bit = |bit| stat.mode & bit != 0;
         Some(Self {
-            id: (stat.st_dev, stat.st_ino),
-            set_uid: has_bit(libc::S_ISUID).then_some(stat.st_uid),
-            set_gid: has_bit(libc::S_ISGID).then_some(stat.st_gid),
-            ctime_ns: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
-            mtime_ns: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
+            id: (stat.dev, stat.ino),
+            set_uid: has_bit(libc::S_ISUID).then_some(stat.uid),
+            set_gid: has_bit(libc::S_ISGID).then_some(stat.gid),
+            ctime_ns: stat.ctime_ns,
+            mtime_ns: stat.mtime_ns,
             is_writable: is_writable(&stat, status, is_hosts_user_ns),
-            has_no_name: Some(stat.st_nlink == 0),
+            has_no_name: Some(stat.nlink == 0),
         })
     }
 
@@ -72,32 +71,27 @@ impl Exe {
 /// Device and inode of what a link leads to.
 #[must_use]
 pub fn file_of(process: &ProcessDir, name: &CStr) -> Option<(u64, u64)> {
-    process.stat_of(name).ok().map(|stat| (stat.st_dev, stat.st_ino))
+    process.stat_of(name).ok().map(|stat| (stat.dev, stat.ino))
 }
 
 /// Whether the process may write to the file, by the kernel's rules for owner, group, others and
 /// capabilities (`inode_permission`, `inode_owner_or_capable`). Capabilities of another user
 /// namespace count for the files that its ids own, which can't be told from here.
 fn is_writable(
-    stat: &FileStat,
+    stat: &FileFacts,
     status: &Status<'_>,
     is_hosts_user_ns: impl Fn() -> bool,
 ) -> Option<bool> {
     let [.., fs_uid] = status.uids?;
-    if fs_uid == stat.st_uid {
+    if fs_uid == stat.uid {
         return Some(true);
     }
-    let applies = if status.is_in_group(stat.st_gid) { libc::S_IWGRP } else { libc::S_IWOTH };
-    if stat.st_mode & applies != 0 {
+    let applies = if status.is_in_group(stat.gid) { libc::S_IWGRP } else { libc::S_IWOTH };
+    if stat.mode & applies != 0 {
         return Some(true);
     }
     if status.cap_effective? & CAPS_OVER_FILES == 0 {
         return Some(false);
     }
     (fs_uid == 0 || is_hosts_user_ns()).then_some(true)
-}
-
-fn nanoseconds(seconds: i64, rest: i64) -> u64 {
-    let seconds = u64::try_from(seconds).unwrap_or(0);
-    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(rest).unwrap_or(0))
 }

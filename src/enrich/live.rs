@@ -23,6 +23,8 @@ use super::layers::Layer;
 use super::layers::Layers;
 use super::look::Looker;
 use super::look::Seen;
+use super::looks::LookSource;
+use super::looks::Looks;
 use super::open_mode::PendingOpens;
 use super::process::ProcessTable;
 use super::process_records::HeldIds;
@@ -82,6 +84,7 @@ pub struct LiveEnricher {
     pub(super) world: World,
     pub(super) table: ProcessTable,
     pub(super) looker: Looker,
+    pub(super) looks: Looks,
     pub(super) finder: Finder,
     pub(super) calls: CallScratch,
     pub(super) containers: Containers,
@@ -114,6 +117,7 @@ impl LiveEnricher {
             world,
             table: ProcessTable::new(settings.max_processes, settings.max_bytes),
             looker: Looker::new(own.as_ref()),
+            looks: Looks::default(),
             finder: Finder::default(),
             calls: CallScratch::default(),
             containers: Containers::new(
@@ -142,6 +146,12 @@ impl LiveEnricher {
     /// From now on makes only the events that `needs` names.
     pub fn set_needs(&mut self, needs: Needs) {
         self.needs = needs;
+    }
+
+    /// From now on asks `source` for what was read of processes while they stood still: an exec
+    /// whose process is gone before its record comes is told with that.
+    pub fn set_looks(&mut self, source: Box<LookSource>) {
+        self.looks.set_source(source);
     }
 
     /// Takes one record; hands at most one event of it to `sink`, after the held ones that it
@@ -178,6 +188,7 @@ impl LiveEnricher {
             self.tell_held_open(&open, super::open_mode::OpenMode::Unknown, sink);
         }
         self.table.expire(&mut self.world, now_ns);
+        self.looks.expire(clock::monotonic_ns());
         self.users.refresh_host(now_ns, &mut self.world);
     }
 

@@ -12,6 +12,7 @@ mod file_records;
 pub mod layers;
 pub mod live;
 pub mod look;
+mod looks;
 pub mod open_mode;
 pub mod params;
 pub mod path;
@@ -23,4 +24,5 @@ pub mod stdio;
 pub mod users;
 
 pub use live::LiveEnricher;
+pub use looks::LookSource;
 pub use settings::{Needs, Settings};

@@ -76,7 +76,7 @@ impl LiveEnricher {
         }
         match record.what {
             ProcessChange::Fork { parent_pid, .. } => self.fork(record, parent_pid, sink),
-            ProcessChange::Exec => self.exec(record, is_replaced(record, later), sink),
+            ProcessChange::Exec => self.exec(record, later, sink),
             ProcessChange::Exit { wait_status, .. } => self.exit(record, wait_status, sink),
             ProcessChange::Uid { .. } | ProcessChange::Gid { .. } => {
                 self.change_id(record);
@@ -118,24 +118,17 @@ impl LiveEnricher {
         }
     }
 
-    fn exec(&mut self, record: &ProcessRecord, is_replaced: bool, sink: &mut EventSink<'_>) {
+    /// `later`: the records of the same drain that come after it.
+    fn exec(&mut self, record: &ProcessRecord, later: &[ProcessRecord], sink: &mut EventSink<'_>) {
         let pid = i64::from(record.pid);
         if self.world.thread(pid).is_none_or(|thread| thread.is_dead) {
             // Its fork was before our time, or lost.
             self.table.insert(&mut self.world, Thread::unknown(pid, pid));
         }
-        let process = if is_replaced { None } else { self.proc.process(record.pid).ok() };
         let Some(thread) = self.world.threads.get_mut(&pid) else { return };
         let before = thread.clone();
-        let seen = process.as_ref().and_then(|process| {
-            let start = thread.start_ticks;
-            self.looker.look(process, start, thread).ok()
-        });
-        let boot_ts = self.world.host.boot_ts;
-        let seen = seen.filter(|seen| {
-            let start = super::live::start_ts(boot_ts, seen.start_ticks);
-            start <= record.wall_ns.saturating_add(START_SLACK_NS) || record.wall_ns == 0
-        });
+        let seen = self.look_at_image(record, later, &before);
+        let Some(thread) = self.world.threads.get_mut(&pid) else { return };
         if seen.is_none() {
             *thread = before.clone();
             forget_image(thread);
@@ -144,16 +137,81 @@ impl LiveEnricher {
         thread.nthreads = 1;
         self.headless.remove(&pid);
         self.table.changed(&mut self.world, pid);
-        match (&seen, &process) {
-            (Some(seen), Some(process)) => self.take_image(record, process, seen),
-            _ => self.held_ids.records.retain(|held| held.pid != record.pid),
+        match &seen {
+            Some((seen, process)) => self.take_image(record, process, seen),
+            None => self.held_ids.records.retain(|held| held.pid != record.pid),
         }
-        self.complete(pid, process.as_ref());
+        self.complete(pid, seen.as_ref().map(|(_, process)| process));
         // What is still held was done by the program before.
         while let Some(held) = self.held_ids.take(record.pid) {
             self.tell_id(&held, Some(&before), sink);
         }
         self.tell(record, known::EXECVE, sink);
+    }
+
+    /// Brings the thread up to what its new image is; `before`: what it was. What was taken while
+    /// the process stood still is the best there is; else `/proc` is asked, and if the process has
+    /// ended meanwhile, what was taken must have come by then.
+    fn look_at_image(
+        &mut self,
+        record: &ProcessRecord,
+        later: &[ProcessRecord],
+        before: &Thread,
+    ) -> Option<(Seen, ProcessDir)> {
+        let next = next_exec(record, later);
+        let until_ns = next.map_or(u64::MAX, |next| next.timestamp_ns);
+        let window = (record.timestamp_ns, until_ns);
+        if let Some(found) = self.look_at_taken(record, window, before) {
+            return Some(found);
+        }
+        let process = self.proc.process(record.pid).ok().filter(|_| next.is_none());
+        let found = process.and_then(|process| {
+            let seen = self.look_at(record, &process, before)?;
+            Some((seen, process))
+        });
+        let thread = self.world.thread(i64::from(record.pid));
+        let is_whole = found.is_some() && thread.is_some_and(|thread| thread.unread == 0);
+        if is_whole {
+            return found;
+        }
+        let kept = thread.cloned();
+        if let Some(found) = self.look_at_taken(record, window, before) {
+            return Some(found);
+        }
+        if let (Some(kept), Some(thread)) =
+            (kept, self.world.threads.get_mut(&i64::from(record.pid)))
+        {
+            **thread = kept;
+        }
+        found
+    }
+
+    fn look_at_taken(
+        &mut self,
+        record: &ProcessRecord,
+        (from_ns, until_ns): (u64, u64),
+        before: &Thread,
+    ) -> Option<(Seen, ProcessDir)> {
+        let taken = self.looks.take(record.pid, from_ns, until_ns)?;
+        let process = ProcessDir::taken(taken, self.proc.process(record.pid).ok());
+        let seen = self.look_at(record, &process, before)?;
+        Some((seen, process))
+    }
+
+    /// Looks at a process that has just become another program.
+    fn look_at(
+        &mut self,
+        record: &ProcessRecord,
+        process: &ProcessDir,
+        before: &Thread,
+    ) -> Option<Seen> {
+        let thread = self.world.threads.get_mut(&i64::from(record.pid))?;
+        **thread = before.clone();
+        let seen = self.looker.look(process, before.start_ticks, thread).ok()?;
+        let start = super::live::start_ts(self.world.host.boot_ts, seen.start_ticks);
+        let is_meant =
+            start <= record.wall_ns.saturating_add(START_SLACK_NS) || record.wall_ns == 0;
+        is_meant.then_some(seen)
     }
 
     /// Finds what belongs to an image that was looked at.
@@ -412,16 +470,16 @@ impl LiveEnricher {
     }
 }
 
-/// Whether the same process starts yet another program in the same drain: what `/proc` says is
-/// that one's.
-fn is_replaced(record: &ProcessRecord, later: &[ProcessRecord]) -> bool {
+/// The next program that the same process starts in the same drain: what `/proc` says is of that
+/// one, or a later one.
+fn next_exec<'r>(record: &ProcessRecord, later: &'r [ProcessRecord]) -> Option<&'r ProcessRecord> {
     later
         .iter()
         .take_while(|other| {
             // A fork of that number is another process.
             other.pid != record.pid || !matches!(other.what, ProcessChange::Fork { .. })
         })
-        .any(|other| other.pid == record.pid && other.what == ProcessChange::Exec)
+        .find(|other| other.pid == record.pid && other.what == ProcessChange::Exec)
 }
 
 /// A child straight after fork(2).

@@ -69,6 +69,16 @@ metrics! {
         mounts_marked: Counter = "Mounts marked since the start.",
         mounts_refused: Counter = "Mounts that could not be marked.",
     }
+    /// The rendezvous with programs at their start.
+    rendezvous: RendezvousMetrics {
+        looks: Counter = "Programs read while they stood still.",
+        known: Counter = "Opens by programs that had been read already.",
+        late: Counter = "Opens that were answered without a look, since it took too long.",
+        dropped: Counter = "Looks for which the loop had no room.",
+        refused: Counter = "Events that could not be read, so that the kernel denied the open.",
+        marked: Counter = "Files marked, again or for the first time.",
+        guardians: Counter = "Guardian processes made, the first one included.",
+    }
     /// All sources together.
     sources: SourcesMetrics {
         up: Family<Gauge> ["source"] = "Whether a kernel interface that the rules need is being read: 1, or 0 if it is refused or broke.",

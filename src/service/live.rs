@@ -16,6 +16,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::decode::FileRecord;
+use crate::decode::ProcessChange;
 use crate::decode::ProcessRecord;
 use crate::decode::Record;
 use crate::enrich::LiveEnricher;
@@ -34,6 +35,7 @@ use crate::sys::poll::SignalFd;
 use crate::sys::process;
 
 use super::drops::Drops;
+use super::guarded::Guarded;
 use super::judge::Judge;
 use super::keeper::Keeper;
 
@@ -52,6 +54,7 @@ const MOUNTS: Token = Token(2);
 const SIGNALS: Token = Token(3);
 const OUTPUT: Token = Token(4);
 const CHANGES: Token = Token(5);
+const GUARDIAN: Token = Token(6);
 
 /// Wakes the loop from the thread of the outputs.
 #[derive(Debug)]
@@ -91,6 +94,8 @@ pub struct Sources {
     pub processes: Option<ProcConnector>,
     /// Files.
     pub files: Option<FileWatch>,
+    /// What others wait for.
+    pub guarded: Guarded,
 }
 
 /// Copies of the file records of one turn: their paths lie in the source's buffer.
@@ -133,6 +138,8 @@ pub struct Live {
     losses: Vec<Loss>,
     resync_due: bool,
     resynced_at_ns: u64,
+    /// Something has happened to the guardian.
+    is_guardian_dead: bool,
 }
 
 impl Loop {
@@ -168,6 +175,7 @@ impl Live {
             losses: Vec::new(),
             resync_due: false,
             resynced_at_ns: 0,
+            is_guardian_dead: false,
         }
     }
 
@@ -219,6 +227,7 @@ impl Live {
                     }
                     MOUNTS => self.follow_mounts(),
                     CHANGES => keeper.files_changed(),
+                    GUARDIAN => self.is_guardian_dead = true,
                     _ => {}
                 }
             }
@@ -227,6 +236,7 @@ impl Live {
             }
             more = self.turn(judge);
             self.keep_hearing(&waiting.poll)?;
+            self.keep_guarded(&waiting.poll)?;
             if self.sources.processes.is_none() && self.sources.files.is_none() {
                 return Ok(Ended::SourcesGone);
             }
@@ -283,6 +293,9 @@ impl Live {
             add(poll, source.fd().as_raw_fd(), PROCESSES, Interest::READABLE)?;
         }
         self.register_files(poll)?;
+        if let Some(fd) = self.sources.guarded.fd() {
+            add(poll, fd.as_raw_fd(), GUARDIAN, Interest::READABLE)?;
+        }
         add(poll, self.signals.as_fd().as_raw_fd(), SIGNALS, Interest::READABLE)
     }
 
@@ -308,6 +321,19 @@ impl Live {
                 Ok(())
             }
         }
+    }
+
+    /// Looks after the guardian; a new one is waited on, too.
+    fn keep_guarded(&mut self, poll: &Poll) -> io::Result<()> {
+        let is_called_for = std::mem::take(&mut self.is_guardian_dead);
+        let Self { sources, losses, .. } = self;
+        if sources.guarded.look_after(is_called_for, losses)
+            && let Some(fd) = sources.guarded.fd()
+        {
+            let fd = fd.as_raw_fd();
+            poll.registry().register(&mut SourceFd(&fd), GUARDIAN, Interest::READABLE)?;
+        }
+        Ok(())
     }
 
     /// How long nothing is urgent.
@@ -386,6 +412,9 @@ impl Live {
                     sources.processes = None;
                 }
             }
+        }
+        for record in self.processes.iter().filter(|record| record.what == ProcessChange::Exec) {
+            self.sources.guarded.follow(record.pid);
         }
         if let Some(files) = &mut self.sources.files {
             for record in self.processes.iter().filter(|record| record.may_be_elsewhere()) {

@@ -7,6 +7,7 @@ pub mod access;
 mod adopt;
 pub mod coverage;
 pub mod drops;
+pub mod guarded;
 pub mod judge;
 pub mod keeper;
 pub mod live;
@@ -53,6 +54,7 @@ use crate::sys::poll::SignalFd;
 use crate::sys::process;
 
 use drops::Drops;
+use guarded::Guarded;
 use judge::Judge;
 use keeper::Keeper;
 use live::Ended;
@@ -173,15 +175,20 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
     if let Err(error) = process::raise_descriptor_limit(MAX_DESCRIPTORS) {
         log!(Level::Debug, "cannot raise the limit of open descriptors: {error}");
     }
+    // Before any thread exists: it must not wait for what another thread holds.
+    let guarded = if config.rendezvous { Guarded::start() } else { Guarded::default() };
     log!(Level::Info, "Loaded event sources: syscall");
     log!(Level::Info, "Enabled event sources: syscall");
     log!(Level::Info, "Opening 'syscall' source with no driver");
-    let sources = sources::open(setup.rules.rules(), config.strict)?;
+    let mut sources = sources::open(setup.rules.rules(), config.strict, guarded)?;
     privileges::give_up(config);
     let watching_after = setup.started.elapsed();
 
     let mut enricher = enricher(tells_open_exec(&sources), config)?;
     enricher.set_needs(needs(&setup.rules));
+    if let Some(mut inbox) = sources.guarded.take_inbox() {
+        enricher.set_looks(Box::new(move || inbox.next_look()));
+    }
     let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;
     let outputs = outputs::start(config, WhenFull::Drop, setup.is_bare, wakes(waiting.waker()))?;
     let reloader = Reloader::new(Arc::clone(&setup.load), waiting.waker());
@@ -245,7 +252,7 @@ pub fn profile_live(
     if let Err(error) = process::raise_descriptor_limit(MAX_DESCRIPTORS) {
         log!(Level::Debug, "cannot raise the limit of open descriptors: {error}");
     }
-    let sources = sources::open(rules.rules(), config.strict)?;
+    let sources = sources::open(rules.rules(), config.strict, Guarded::default())?;
     let mut enricher = enricher(tells_open_exec(&sources), config)?;
     enricher.set_needs(needs(&rules));
     let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;

@@ -15,6 +15,7 @@ use super::Error;
 use super::coverage;
 use super::coverage::FILE_EVENTS;
 use super::coverage::PROCESS_EVENTS;
+use super::guarded::Guarded;
 use super::live::Sources;
 
 /// A source that the host refuses, and what it would have told.
@@ -28,7 +29,7 @@ struct Refused {
 /// # Errors
 ///
 /// [`Error::Sources`] if that leaves no rule that can fire, or `strict` and a rule that can't.
-pub(super) fn open(rules: &[Rule], strict: bool) -> Result<Sources, Error> {
+pub(super) fn open(rules: &[Rule], strict: bool, mut guarded: Guarded) -> Result<Sources, Error> {
     let privileges = [Capability::SysAdmin, Capability::NetAdmin];
     if !privileges.into_iter().any(process::has_capability) {
         return Err(Error::Sources {
@@ -76,7 +77,10 @@ pub(super) fn open(rules: &[Rule], strict: bool) -> Result<Sources, Error> {
             log!(Level::Debug, "fanotify: {}: {verb}: {}", rung.name, rung.why);
         }
     }
-    Ok(Sources { processes, files })
+    if processes.is_some() {
+        guarded.meet_programs();
+    }
+    Ok(Sources { processes, files, guarded })
 }
 
 /// The event types that these sources tell.

@@ -18,6 +18,7 @@ mod mounts;
 mod namespaces;
 pub mod proc_connector;
 pub mod ptrace;
+pub mod rendezvous;
 pub mod replay;
 mod sequence;
 mod unpack;
@@ -26,6 +27,7 @@ pub use fanotify::FileWatch;
 pub use fanotify::Wanted;
 pub use guardian::Guardian;
 pub use proc_connector::ProcConnector;
+pub use rendezvous::Rendezvous;
 
 /// The least time between two looks in vain at the mounts of one namespace that events cause.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);

@@ -9,6 +9,7 @@ pub use fanotify::low_level::FAN_CLOSE_NOWRITE;
 pub use fanotify::low_level::FAN_CLOSE_WRITE;
 pub use fanotify::low_level::FAN_EVENT_ON_CHILD;
 pub use fanotify::low_level::FAN_MARK_ADD;
+pub use fanotify::low_level::FAN_MARK_DONT_FOLLOW;
 pub use fanotify::low_level::FAN_MARK_FILESYSTEM;
 pub use fanotify::low_level::FAN_MARK_IGNORED_MASK;
 pub use fanotify::low_level::FAN_MARK_MOUNT;

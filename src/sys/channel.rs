@@ -31,6 +31,21 @@ pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((a, b))
 }
 
+/// Lets about that many bytes wait to be received of what is sent on `socket`: beyond the limit for
+/// users if that is allowed, else as far as it goes.
+pub fn make_room(socket: BorrowedFd<'_>, bytes: i32) {
+    let len = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or(0);
+    for option in [libc::SO_SNDBUFFORCE, libc::SO_SNDBUF] {
+        let value = (&raw const bytes).cast();
+        // SAFETY: the call reads one int, whose size is given, and keeps no pointer.
+        let returned =
+            unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, value, len) };
+        if returned == 0 {
+            return;
+        }
+    }
+}
+
 /// Sends one message, and with it `attached`.
 ///
 /// # Errors

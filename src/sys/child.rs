@@ -5,6 +5,8 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::FromRawFd;
+use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 use nix::sys::signal::SigSet;
@@ -57,8 +59,7 @@ impl Drop for EndOfChild {
 /// Closes every descriptor of this thread's table but those in `keep` (in ascending order), and
 /// points the standard ones that are not kept to /dev/null.
 ///
-/// Their owners must not use or close them any more: for a child after [`fork()`], or a thread
-/// after [`own_descriptors`].
+/// Their owners must not use or close them any more: for a child after [`fork()`].
 pub fn close_all_but(keep: &[i32]) {
     let mut from: u32 = 0;
     for number in keep.iter().filter_map(|number| u32::try_from(*number).ok()) {
@@ -94,16 +95,21 @@ fn close_range(first: u32, last: u32) {
     }
 }
 
-/// Gives the calling thread a descriptor table of its own, a copy of the process's: threads that it
-/// starts share it, all others don't.
+/// Gives the calling thread a descriptor table of its own in which nothing is open but `keep` (in
+/// ascending order), under the same numbers: threads that it starts share it, all others don't, so
+/// nobody else can use the numbers up. What is kept there, in the same order.
 ///
 /// # Errors
 ///
 /// `ENOMEM`, `EMFILE`.
 #[doc(alias = "unshare")]
-pub fn own_descriptors() -> io::Result<()> {
+pub fn own_descriptors(keep: &[i32]) -> io::Result<Vec<OwnedFd>> {
     // SAFETY: unshare(2) takes an integer; with this flag only descriptor numbers are concerned.
-    super::check(unsafe { libc::unshare(libc::CLONE_FILES) }).map(drop)
+    super::check(unsafe { libc::unshare(libc::CLONE_FILES) })?;
+    close_all_but(keep);
+    // SAFETY: these numbers are open in this table, which is the calling thread's alone; their
+    // owners own them in the table that it left.
+    Ok(keep.iter().map(|number| unsafe { OwnedFd::from_raw_fd(*number) }).collect())
 }
 
 /// Makes the calling process the leader of a session: a terminal's signals don't reach it.
@@ -183,9 +189,11 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let number = file.as_raw_fd();
         std::thread::spawn(move || {
-            own_descriptors().unwrap();
-            close_all_but(&[]);
+            let (kept, _other) = channel::pair().unwrap();
+            let own = own_descriptors(&[kept.as_raw_fd()]).unwrap();
             assert!(nix::unistd::close(number).is_err());
+            channel::send(own[0].as_fd(), b"still open", None).unwrap();
+            std::mem::forget(kept);
         })
         .join()
         .unwrap();

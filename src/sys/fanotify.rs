@@ -39,6 +39,23 @@ pub fn mark(group: BorrowedFd<'_>, flags: u32, mask: u64, path: &Path) -> io::Re
     fanotify::low_level::fanotify_mark(group.as_raw_fd(), flags, mask, libc::AT_FDCWD, path)
 }
 
+/// The same for `name` in an open directory; a symbolic link there is not followed.
+///
+/// # Errors
+///
+/// Those of [`mark`].
+pub fn mark_in(
+    group: BorrowedFd<'_>,
+    flags: u32,
+    mask: u64,
+    directory: BorrowedFd<'_>,
+    name: &Path,
+) -> io::Result<()> {
+    let flags = flags | super::abi::FAN_MARK_DONT_FOLLOW;
+    let directory = directory.as_raw_fd();
+    fanotify::low_level::fanotify_mark(group.as_raw_fd(), flags, mask, directory, name)
+}
+
 /// Reads queued events into `buffer`; how many bytes they take.
 ///
 /// # Errors

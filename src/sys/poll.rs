@@ -116,6 +116,38 @@ impl AsFd for Timer {
     }
 }
 
+/// A timer that fires once, whenever it is set (`CLOCK_MONOTONIC`).
+#[derive(Debug)]
+pub struct Alarm(timerfd::TimerFd);
+
+impl Alarm {
+    /// Not set yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of timerfd_create(2).
+    pub fn new() -> io::Result<Self> {
+        let flags = timerfd::TimerFlags::TFD_CLOEXEC | timerfd::TimerFlags::TFD_NONBLOCK;
+        Ok(Self(timerfd::TimerFd::new(timerfd::ClockId::CLOCK_MONOTONIC, flags)?))
+    }
+
+    /// Fires after `delay`, and not at the time set before.
+    ///
+    /// # Errors
+    ///
+    /// Those of timerfd_settime(2).
+    pub fn set(&self, delay: Duration) -> io::Result<()> {
+        let expiration = timerfd::Expiration::OneShot(TimeSpec::from_duration(delay));
+        Ok(self.0.set(expiration, timerfd::TimerSetTimeFlags::empty())?)
+    }
+}
+
+impl AsFd for Alarm {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 /// Directories whose entries are watched for being written, created, renamed or removed.
 #[derive(Debug)]
 pub struct DirectoryWatch(inotify::Inotify);

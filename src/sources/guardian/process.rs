@@ -34,7 +34,7 @@ use crate::sys::fanotify;
 use crate::sys::process;
 
 /// How often the hearts are felt.
-const PULSE: Duration = Duration::from_millis(100);
+const PULSE: Duration = Duration::from_millis(50);
 
 /// How often the numbers are tried again while the agent stands still: it may have stopped between
 /// reading events and the first try.
@@ -98,7 +98,7 @@ pub(super) fn watch(channel: BorrowedFd<'_>, agent: i32, shared: Shared) {
 
 impl Watch {
     fn turn(&mut self, channel: BorrowedFd<'_>, agent: i32) -> Turn {
-        let pulse = u16::try_from(PULSE.as_millis()).unwrap_or(100);
+        let pulse = u16::try_from(PULSE.as_millis()).unwrap_or(50);
         let mut waiting = Vec::with_capacity(1 + self.held.len());
         waiting.push(PollFd::new(channel, PollFlags::POLLIN));
         let taken_over = self.held.iter().filter(|held| held.tried_at.is_some());

@@ -1,0 +1,126 @@
+//! What could make others wait for the agent, and the guardian that stands in for it.
+//!
+//! Nothing of that kind is used without a guardian: if none can be made, it is given up, and that
+//! is told.
+
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::log;
+use crate::log::Level;
+use crate::log_limited;
+use crate::metrics::METRICS;
+use crate::sources::Guardian;
+use crate::sources::Loss;
+use crate::sources::Rendezvous;
+use crate::sources::rendezvous::Inbox;
+
+/// How often it is looked after if nothing calls for it.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// The guardian and what it guards; dropping it ends both.
+#[derive(Debug, Default)]
+pub struct Guarded {
+    guardian: Option<Guardian>,
+    rendezvous: Option<Rendezvous>,
+    inbox: Option<Inbox>,
+    /// What was lost before there was a loop.
+    losses: Vec<Loss>,
+    looked_after: Option<Instant>,
+}
+
+impl Guarded {
+    /// Makes the guardian. Call it before any thread exists.
+    #[must_use]
+    pub fn start() -> Self {
+        match Guardian::start() {
+            Ok(guardian) => {
+                METRICS.rendezvous.guardians.increment();
+                let mut guarded = Self::default();
+                guarded.losses.extend(Guardian::gap_before());
+                guarded.guardian = Some(guardian);
+                guarded
+            }
+            Err(error) => {
+                log!(Level::Warning, "{error}; {}", error.hint());
+                Self::default()
+            }
+        }
+    }
+
+    /// Meets programs at their start from now on, if the host lets us.
+    pub fn meet_programs(&mut self) {
+        let Some(guardian) = &mut self.guardian else { return };
+        match Rendezvous::start(guardian) {
+            Ok((rendezvous, inbox)) => {
+                log!(Level::Debug, "rendezvous: used: programs are read while they stand still");
+                self.rendezvous = Some(rendezvous);
+                self.inbox = Some(inbox);
+            }
+            Err(error) => log!(Level::Info, "rendezvous: not used: {error}; {}", error.hint()),
+        }
+    }
+
+    /// Where the looks come from; once.
+    pub const fn take_inbox(&mut self) -> Option<Inbox> {
+        self.inbox.take()
+    }
+
+    /// The guardian, to entrust something to it.
+    pub const fn guardian(&mut self) -> Option<&mut Guardian> {
+        self.guardian.as_mut()
+    }
+
+    /// Becomes readable when the guardian has died: call [`look_after`](Self::look_after) then.
+    #[must_use]
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.guardian.as_ref().map(Guardian::fd)
+    }
+
+    /// Notes a process that has become a program: it may live in a root of its own.
+    pub fn follow(&mut self, pid: i32) {
+        if let Some(rendezvous) = &mut self.rendezvous {
+            rendezvous.follow(pid);
+        }
+    }
+
+    /// Makes a guardian anew if it has died, and tells what was lost. `is_called_for`: something
+    /// has happened to it; else it is done once a second. Whether [`fd`](Self::fd) is another now.
+    pub fn look_after(&mut self, is_called_for: bool, losses: &mut Vec<Loss>) -> bool {
+        let is_due = self.looked_after.is_none_or(|at| at.elapsed() >= EVERY);
+        if !is_due && !is_called_for {
+            return false;
+        }
+        self.looked_after = Some(Instant::now());
+        losses.append(&mut self.losses);
+        if let Some(rendezvous) = &mut self.rendezvous {
+            losses.extend(rendezvous.tick());
+        }
+        let Some(guardian) = &mut self.guardian else { return false };
+        losses.extend(guardian.losses());
+        match guardian.look_after() {
+            Ok(false) => false,
+            Ok(true) => {
+                METRICS.rendezvous.guardians.increment();
+                log_limited!(Level::Warning, "the guardian had died; there is a new one");
+                true
+            }
+            Err(error) => {
+                log!(Level::Error, "{error}; {}", error.hint());
+                // Without one, nobody must wait for us.
+                self.rendezvous = None;
+                self.guardian = None;
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if let (Some(rendezvous), Some(guardian)) = (&mut self.rendezvous, &mut self.guardian) {
+            rendezvous.end(guardian);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The thread that answers when the look takes too long, and reads when the looker doesn't. It
+//! shows the guardian that the agent is at work.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::BATCH;
+use super::Shared;
+use super::looker::Looker;
+use crate::decode::fanotify::events;
+use crate::metrics::METRICS;
+use crate::sources::guardian::Heart;
+use crate::sys::abi;
+use crate::sys::clock;
+use crate::sys::fanotify;
+use crate::sys::fanotify::EventFd;
+use crate::sys::poll;
+use crate::sys::poll::Alarm;
+use crate::sys::process;
+
+/// How often the heart beats if nothing happens.
+const BEAT: Duration = Duration::from_millis(100);
+
+/// How often it reads in the looker's place.
+const STAND_IN: Duration = Duration::from_millis(2);
+
+struct Answerer {
+    group: Arc<OwnedFd>,
+    alarm: Arc<Alarm>,
+    shared: Arc<Shared>,
+    heart: Heart,
+}
+
+/// Starts it in a thread that shares the calling thread's descriptors.
+pub(super) fn start(looker: &Looker, heart: Heart) -> io::Result<JoinHandle<()>> {
+    let answerer = Answerer {
+        group: Arc::clone(&looker.group),
+        alarm: Arc::clone(&looker.alarm),
+        shared: Arc::clone(&looker.shared),
+        heart,
+    };
+    let body = move || {
+        let _ = process::set_nice(-20);
+        answerer.run();
+    };
+    thread::Builder::new().name("answerer".to_owned()).spawn(body)
+}
+
+impl Answerer {
+    fn run(&self) {
+        let mut pause = BEAT;
+        while !self.shared.should_end.load(Ordering::Acquire) {
+            let _ = poll::wait_readable(self.alarm.as_fd(), pause);
+            self.heart.beat();
+            let since_ns = self.shared.since_ns.load(Ordering::Acquire);
+            let age = Duration::from_nanos(clock::monotonic_ns().saturating_sub(since_ns));
+            let is_blind = self.shared.is_blind.load(Ordering::Acquire);
+            pause = if is_blind || (since_ns != 0 && age >= self.shared.deadline) {
+                // Set again with the looker's next batch.
+                self.shared.is_armed.store(false, Ordering::Release);
+                let _ = self.alarm.set(Duration::ZERO);
+                self.answer_late();
+                STAND_IN
+            } else if since_ns != 0 {
+                let _ = self.alarm.set(self.shared.deadline.saturating_sub(age));
+                BEAT
+            } else {
+                self.shared.is_armed.store(false, Ordering::Release);
+                let _ = self.alarm.set(Duration::ZERO);
+                // The looker may have begun between the two, and taken the alarm for set.
+                if self.shared.since_ns.load(Ordering::Acquire) == 0 {
+                    BEAT
+                } else {
+                    self.shared.deadline
+                }
+            };
+        }
+    }
+
+    /// Lets those go whom the looker looks at, and those who wait behind them.
+    fn answer_late(&self) {
+        for place in 0..BATCH {
+            if let Some(number) = self.shared.claim(place) {
+                let _ = fanotify::allow(&*self.group, number);
+            }
+        }
+        let mut buffer = [0; BATCH * abi::FAN_EVENT_METADATA_LEN];
+        while let Ok(len) = fanotify::read(&*self.group, &mut buffer) {
+            for event in events(buffer.get(..len).unwrap_or_default()).map_while(Result::ok) {
+                let _ = fanotify::allow(&*self.group, event.fd);
+                drop(EventFd::adopt(event.fd));
+                METRICS.rendezvous.late.increment();
+            }
+        }
+    }
+}

@@ -144,6 +144,7 @@ fn the_web_server_answers_while_the_agent_watches() {
     assert_eq!(value("eyas_sources_up{source=\"fanotify\"}"), 1.0);
     assert_eq!(value("eyas_rules_coverage{state=\"can_fire\"}"), 1.0);
     assert!(value("eyas_outputs_latency_seconds_count") >= 1.0);
+    assert!(value("eyas_outputs_waiting{output=\"stdout\"}") <= 16_384.0);
     assert!(value("falcosecurity_falco_memory_rss_bytes") > 1e6);
     assert!(get(&address, "/").unwrap().contains("<title>eyas</title>"));
     let state: serde_json::Value =
@@ -419,4 +420,69 @@ fn every_line_of_the_unit_has_its_reason() {
         }
     }
     assert!(directives > 15);
+}
+
+/// Kills a process that is nobody's child on drop.
+struct Daemon(nix::unistd::Pid);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = nix::sys::signal::kill(self.0, Signal::SIGKILL);
+    }
+}
+
+#[test]
+fn a_daemon_finds_its_relative_rules_again() {
+    if !have("a_daemon_finds_its_relative_rules_again", LIVE) {
+        return;
+    }
+    let place = Place::new("");
+    let alerts = place.sandbox.dir.join("alerts.txt");
+    let pid_file = place.sandbox.dir.join("pid");
+    put(
+        &place.config,
+        &format!(
+            "watch_config_files: false\nlog_stderr: false\nlog_syslog: false\n\
+             file_output: {{enabled: true, filename: {}}}\n",
+            alerts.display()
+        ),
+    );
+    let started = std::process::Command::new(env!("CARGO_BIN_EXE_eyas"))
+        .args(["-d", "-P", "pid", "-c", "eyas.yaml", "-r", "rules.yaml"])
+        .current_dir(&place.sandbox.dir)
+        .status()
+        .unwrap();
+    assert!(started.success());
+    let deadline = Instant::now() + PATIENCE;
+    let pid = loop {
+        let text = fs::read(&pid_file).unwrap_or_default();
+        if let Ok(pid) = String::from_utf8_lossy(&text).parse() {
+            break nix::unistd::Pid::from_raw(pid);
+        }
+        assert!(Instant::now() < deadline, "it writes no pid");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let daemon = Daemon(pid);
+    assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).unwrap(), Path::new("/"));
+    let await_alert = |wanted: &str| {
+        for number in 0.. {
+            place.open(&format!("{wanted}-{number}"));
+            let text = fs::read(&alerts).unwrap_or_default();
+            if String::from_utf8_lossy(&text).contains(&format!("Warning {wanted} saw ")) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "no alert of {wanted}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    await_alert("Opened");
+    put(&place.rules, &rule("Reloaded", &place.opens));
+    nix::sys::signal::kill(pid, Signal::SIGHUP).unwrap();
+    await_alert("Reloaded");
+    nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
+    while pid_file.exists() {
+        assert!(Instant::now() < deadline, "it doesn't end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(daemon);
 }

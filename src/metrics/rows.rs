@@ -102,6 +102,7 @@ metrics! {
         alerts: Counter = "Alerts handed to the channels.",
         dropped: Counter = "Alerts dropped because a queue was full.",
         failed: Counter = "Alerts that a channel could not write.",
+        waiting: Family<Gauge> ["output"] = "Alerts that wait in the queue of an output.",
         latency: Histogram = "From the event's time to the alert's being queued.",
     }
     /// Alerts that are sent by HTTP.

@@ -172,7 +172,8 @@ impl Outputs {
         let mut outputs =
             Self { outlets: Vec::with_capacity(channels.len()), settings, start: Instant::now() };
         for (name, to) in channels {
-            let queue = Arc::new(Queue::new(settings.capacity));
+            let waiting = METRICS.outputs.waiting.with(&[name]);
+            let queue = Arc::new(Queue::new(settings.capacity, waiting));
             let state = Arc::new(State::default());
             let (alive, ended) = channel();
             let end_patience = to.end_patience();

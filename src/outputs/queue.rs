@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::{Alert, WhenFull};
+use crate::metrics::Gauge;
 
 /// Most bytes that wait in one queue.
 const MAX_QUEUED_BYTES: usize = 32 << 20;
@@ -39,6 +40,8 @@ pub(super) struct Queue {
     /// There is room again.
     went: Condvar,
     capacity: usize,
+    /// Shows how many wait.
+    waiting: Arc<Gauge>,
 }
 
 #[derive(Debug, Default)]
@@ -51,18 +54,23 @@ struct Inner {
 }
 
 impl Queue {
-    /// For at most `capacity` alerts.
-    pub(super) fn new(capacity: usize) -> Self {
+    /// For at most `capacity` alerts; `waiting` shows how many there are.
+    pub(super) fn new(capacity: usize, waiting: Arc<Gauge>) -> Self {
         Self {
             inner: Mutex::default(),
             came: Condvar::new(),
             went: Condvar::new(),
             capacity: capacity.max(1),
+            waiting,
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn show(&self, inner: &Inner) {
+        self.waiting.set(u64::try_from(inner.alerts.len()).unwrap_or(u64::MAX));
     }
 
     /// Adds an alert; whether there was room for it.
@@ -83,6 +91,7 @@ impl Queue {
         inner.bytes += len;
         inner.alerts.push_back(Arc::clone(alert));
         let is_first = inner.alerts.len() == 1;
+        self.show(&inner);
         drop(inner);
         if is_first {
             self.came.notify_one();
@@ -133,6 +142,7 @@ impl Queue {
             batch.push_back(alert);
         }
         inner.bytes -= bytes;
+        self.show(&inner);
         drop(inner);
         self.went.notify_all();
         Order::Write
@@ -166,6 +176,7 @@ impl Queue {
         inner.is_discarding = true;
         inner.bytes = 0;
         let count = inner.alerts.drain(..).count();
+        self.show(&inner);
         drop(inner);
         self.came.notify_all();
         self.went.notify_all();

@@ -11,6 +11,8 @@ use crate::sys;
 use crate::sys::abi;
 use crate::sys::fanotify;
 use crate::sys::fs;
+use crate::sys::ptrace;
+use crate::sys::seccomp;
 
 /// One optional feature.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub struct Feature {
     pub since: &'static str,
     /// What the agent does instead, and what that costs, in one sentence.
     pub without: &'static str,
+    /// What makes it work where it doesn't, in one sentence.
+    pub help: &'static str,
     /// Tries the feature and undoes whatever the try left behind.
     pub attempt: fn() -> io::Result<()>,
 }
@@ -42,36 +46,42 @@ pub static FEATURES: &[Feature] = &[
         name: "fanotify",
         since: "2.6.37",
         without: "no open of a file is seen, so no rule about files fires",
+        help: "run as root (CAP_SYS_ADMIN, in the initial user namespace); CONFIG_FANOTIFY in the kernel",
         attempt: || group().map(drop),
     },
     Feature {
         name: "fanotify-mount-mark",
         since: "2.6.37",
         without: "no open of a file is seen, so no rule about files fires",
+        help: "run as root (CAP_SYS_ADMIN, in the initial user namespace); CONFIG_FANOTIFY in the kernel",
         attempt: || mark(abi::FAN_MARK_MOUNT, abi::FAN_OPEN),
     },
     Feature {
         name: "fanotify-filesystem-mark",
         since: "4.20",
         without: "each mount is marked apart and new ones are followed",
+        help: "a newer kernel; nothing is lost without it",
         attempt: || mark(abi::FAN_MARK_FILESYSTEM, abi::FAN_OPEN),
     },
     Feature {
         name: "fanotify-open-exec",
         since: "5.0",
         without: "execve's own opens are told from others by the process's new image",
+        help: "a newer kernel; nothing is lost without it",
         attempt: || mark(abi::FAN_MARK_MOUNT, abi::FAN_OPEN_EXEC),
     },
     Feature {
         name: "fanotify-permission",
         since: "2.6.37",
         without: "programs are read after their start, and the shortest come too late",
+        help: "run as root; CONFIG_FANOTIFY_ACCESS_PERMISSIONS in the kernel",
         attempt: permission,
     },
     Feature {
         name: "fanotify-report-fid",
         since: "5.1",
         without: "creation, deletion and renames are not told by fanotify",
+        help: "a newer kernel; eyas trace tells of them, for a process tree",
         attempt: || {
             fanotify::init(abi::FAN_CLASS_NOTIF | abi::FAN_CLOEXEC | abi::FAN_REPORT_FID, 0)
                 .map(drop)
@@ -81,15 +91,42 @@ pub static FEATURES: &[Feature] = &[
         name: "deleted-names-kept",
         since: "3.19",
         without: "the name of a deleted or replaced file is unknown, not guessed",
+        help: "a newer kernel",
         attempt: deleted_name_is_kept,
     },
     Feature {
         name: "proc-connector",
         since: "2.6.15",
         without: "no process event is seen, so no rule about processes fires",
+        help: "run as root (CAP_NET_ADMIN) in the initial network and pid namespace; CONFIG_PROC_EVENTS in the kernel",
         attempt: proc_connector,
     },
+    Feature {
+        name: "ptrace",
+        since: "3.4",
+        without: "eyas trace follows nothing",
+        help: "kernel.yama.ptrace_scope below 2, or CAP_SYS_PTRACE; in a container a seccomp \
+               profile that allows ptrace",
+        attempt: ptrace::try_out,
+    },
+    Feature {
+        name: "seccomp-filter",
+        since: "3.5",
+        without: "eyas trace can't run a program, only follow a running one",
+        help: "CONFIG_SECCOMP_FILTER in the kernel",
+        attempt: seccomp::try_out,
+    },
+    Feature {
+        name: "sock-diag",
+        since: "3.3",
+        without: "the ends of a socket are read from /proc/net, which is slow with many",
+        help: "CONFIG_INET_DIAG in the kernel",
+        attempt: || sys::netlink::Socket::open(NETLINK_SOCK_DIAG).map(drop),
+    },
 ];
+
+/// `NETLINK_SOCK_DIAG` in linux/netlink.h.
+const NETLINK_SOCK_DIAG: i32 = 4;
 
 impl Feature {
     /// The feature of that name.

@@ -416,11 +416,12 @@ fn doctor_tells_what_the_host_allows_and_which_rules_can_fire() {
     run.succeeds();
     assert!(run.out.starts_with("What this host allows"), "{}", run.out);
     assert!(run.out.contains(" proc-connector (from Linux 2.6.15)"), "{}", run.out);
-    assert!(run.out.contains("can't fire: R: needs connect"), "{}", run.out);
+    assert!(run.out.contains("can't fire: R\n      not told here: connect\n"), "{}", run.out);
     assert_eq!(eyas(&["doctor", "-r", &rules, "--strict"]).code, 1);
     let json = eyas(&["doctor", "-r", &rules, "--json"]);
     let json: serde_json::Value = serde_json::from_str(&json.succeeds().out).unwrap();
-    assert_eq!(json["rules"]["blind"][0]["needs"][0], "connect");
+    assert_eq!(json["rules"]["verdicts"][0]["untold"][0], "connect");
+    assert_eq!(json["rules"]["verdicts"][0]["fires"], "never");
     eyas(&["doctor", "--nonsense"]).refuses("unexpected argument '--nonsense' found");
 }
 

@@ -1,10 +1,16 @@
-//! What this host allows, and which rules can fire on it: tried, never guessed.
+//! What this host allows, what each rule can do on it, and what is in the way: tried and looked
+//! at, never guessed.
 //!
 //! Facilities are the rows of [`probe`](crate::probe), each tried and undone. Rules are judged by
-//! the event types that they can match and those that the present sources tell. Nothing here
-//! changes anything.
+//! the event types that the present sources tell, and by the fields that those don't give (see
+//! [`provenance`]). Nothing here changes anything.
+
+pub mod conflicts;
+pub mod provenance;
+pub mod verdict;
 
 use std::fmt;
+use std::path::Path;
 
 use serde_json::Value;
 use serde_json::json;
@@ -14,9 +20,13 @@ use crate::event::EventType;
 use crate::probe::FEATURES;
 use crate::probe::Feature;
 use crate::probe::Outcome;
-use crate::service::coverage;
 use crate::service::coverage::FILE_EVENTS;
 use crate::service::coverage::PROCESS_EVENTS;
+
+use conflicts::Conflict;
+use provenance::Source;
+use verdict::Kind;
+use verdict::Verdict;
 
 /// Most event types that are named of a rule.
 const MAX_NAMED: usize = 6;
@@ -25,21 +35,19 @@ const MAX_NAMED: usize = 6;
 #[derive(Debug)]
 pub struct Report {
     facilities: Vec<(&'static Feature, Outcome)>,
-    enabled: usize,
-    blind: Vec<Blind>,
+    verdicts: Vec<Verdict>,
+    conflicts: Vec<Conflict>,
     wants_rendezvous: bool,
 }
 
-/// A rule that can't fire here.
-#[derive(Debug)]
-struct Blind {
-    rule: String,
-    needs: Vec<&'static str>,
-    is_told_by: Option<&'static str>,
-}
+/// The sources that watch a whole host, what each needs, and what it tells.
+static SOURCES: &[(Source, &str, &[&str])] = &[
+    (Source::ProcConnector, "proc-connector", PROCESS_EVENTS),
+    (Source::Fanotify, "fanotify-mount-mark", FILE_EVENTS),
+];
 
 impl Report {
-    /// Tries the facilities and judges the enabled ones of `rules`. `wants_rendezvous`: the
+    /// Tries the facilities, judges all `rules`, and looks around. `wants_rendezvous`: the
     /// configuration allows it.
     #[must_use]
     pub fn make(rules: &[Rule], wants_rendezvous: bool) -> Self {
@@ -50,19 +58,17 @@ impl Report {
                 .iter()
                 .any(|(feature, outcome)| feature.name == name && *outcome == Outcome::Present)
         };
-        let mut there = Vec::new();
-        if has("proc-connector") {
-            there.extend(PROCESS_EVENTS);
-        }
-        if has("fanotify-mount-mark") {
-            there.extend(FILE_EVENTS);
-        }
-        let blind = coverage::enabled(rules)
-            .filter(|rule| !coverage::can_match(rule, &there))
-            .map(Blind::of)
+        let types = |names: &[&str]| {
+            names.iter().filter_map(|name| EventType::by_name(name)).collect::<Vec<_>>()
+        };
+        let sources: Vec<_> = SOURCES
+            .iter()
+            .filter(|(_, feature, _)| has(feature))
+            .map(|(source, _, names)| (*source, types(names)))
             .collect();
-        let enabled = coverage::enabled(rules).count();
-        Self { facilities, enabled, blind, wants_rendezvous }
+        let verdicts = rules.iter().map(|rule| Verdict::of(rule, &sources)).collect();
+        let conflicts = conflicts::look(Path::new("/proc"), Path::new("/sys"));
+        Self { facilities, verdicts, conflicts, wants_rendezvous }
     }
 
     /// Whether programs are read while they stand still, and why not.
@@ -81,58 +87,100 @@ impl Report {
         }
     }
 
-    /// Whether every rule can fire.
+    /// Whether every enabled rule can fire.
     #[must_use]
-    pub const fn is_complete(&self) -> bool {
-        self.blind.is_empty()
+    pub fn is_complete(&self) -> bool {
+        self.count(Kind::Never) == 0
+    }
+
+    fn count(&self, kind: Kind) -> usize {
+        self.verdicts.iter().filter(|verdict| verdict.kind == kind).count()
     }
 
     /// The same for programs.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let facilities: Vec<_> = self
-            .facilities
+        let facilities: Vec<_> = self.facilities.iter().map(facility_json).collect();
+        let verdicts: Vec<_> =
+            self.verdicts.iter().map(|verdict| verdict_json(verdict, self)).collect();
+        let conflicts: Vec<_> = self
+            .conflicts
             .iter()
-            .map(|(feature, outcome)| {
-                let (answer, why) = words(outcome);
+            .map(|conflict| {
                 json!({
-                    "name": feature.name,
-                    "since": feature.since,
-                    "outcome": answer,
-                    "answer": why,
-                    "without": feature.without,
+                    "kind": conflict.kind,
+                    "found": conflict.found,
+                    "advice": conflict.advice,
                 })
-            })
-            .collect();
-        let blind: Vec<_> = self
-            .blind
-            .iter()
-            .map(|blind| {
-                json!({ "rule": blind.rule, "needs": blind.needs, "missing": blind.is_told_by })
             })
             .collect();
         let (is_used, why) = self.rendezvous();
         json!({
             "facilities": facilities,
             "rendezvous": { "used": is_used, "why": why },
-            "rules": { "enabled": self.enabled, "blind": blind },
+            "rules": {
+                "total": self.verdicts.len(),
+                "full": self.count(Kind::Full),
+                "partly": self.count(Kind::Partly),
+                "never": self.count(Kind::Never),
+                "off": self.count(Kind::Off),
+                "verdicts": verdicts,
+            },
+            "conflicts": conflicts,
         })
+    }
+
+    /// What would make a rule fire that can't, or can't fully.
+    fn remedy(&self, verdict: &Verdict) -> Option<String> {
+        let wants_refused = SOURCES.iter().find_map(|(source, feature, names)| {
+            let (feature, outcome) =
+                self.facilities.iter().find(|(known, _)| known.name == *feature)?;
+            let would_tell = verdict
+                .untold
+                .iter()
+                .any(|ty| names.contains(&provenance::comes_as(*source, *ty).name()));
+            (*outcome != Outcome::Present && would_tell).then_some(feature)
+        });
+        if let Some(feature) = wants_refused {
+            return Some(format!("{}: {}", feature.name, feature.help));
+        }
+        let has_no_event = verdict.told.is_empty() && verdict.untold.is_empty();
+        if has_no_event && verdict.missing.is_empty() {
+            return None;
+        }
+        let needs = !verdict.untold.is_empty() || !verdict.missing.is_empty();
+        needs.then(|| "eyas trace tells it of a process tree".to_owned())
     }
 }
 
-impl Blind {
-    fn of(rule: &Rule) -> Self {
-        let source = if coverage::can_match(rule, PROCESS_EVENTS) {
-            Some("proc-connector")
-        } else if coverage::can_match(rule, FILE_EVENTS) {
-            Some("fanotify")
-        } else {
-            None
-        };
-        let needs = EventType::all().filter(|ty| rule.events.contains(*ty));
-        let needs = needs.map(EventType::name).take(MAX_NAMED).collect();
-        Self { rule: rule.name.clone(), needs, is_told_by: source }
-    }
+fn facility_json((feature, outcome): &(&'static Feature, Outcome)) -> Value {
+    let (answer, why) = words(outcome);
+    json!({
+        "name": feature.name,
+        "since": feature.since,
+        "outcome": answer,
+        "answer": why,
+        "without": feature.without,
+        "help": feature.help,
+    })
+}
+
+fn verdict_json(verdict: &Verdict, report: &Report) -> Value {
+    let told: Vec<_> = verdict
+        .told
+        .iter()
+        .map(|(ty, source)| json!({ "event": ty.name(), "source": source.name() }))
+        .collect();
+    let untold: Vec<_> = verdict.untold.iter().map(|ty| ty.name()).collect();
+    json!({
+        "rule": verdict.rule,
+        "fires": verdict.kind.name(),
+        "told": told,
+        "untold": untold,
+        "missing": verdict.missing,
+        "why": verdict.why,
+        "remedy": report.remedy(verdict),
+    })
 }
 
 /// Falco has no such report, so these words are ours.
@@ -152,23 +200,71 @@ impl fmt::Display for Report {
             write!(f, "  {answer:<8} {} (from Linux {})", feature.name, feature.since)?;
             match why {
                 None => writeln!(f)?,
-                Some(why) => writeln!(f, ": {why}\n           without it: {}", feature.without)?,
+                Some(why) => writeln!(
+                    f,
+                    ": {why}\n           without it: {}\n           what helps: {}",
+                    feature.without, feature.help
+                )?,
             }
         }
         let (is_used, why) = self.rendezvous();
         let verb = if is_used { "used" } else { "not used" };
         writeln!(f, "\nRendezvous with programs at their start: {verb}: {why}")?;
-        let can = self.enabled - self.blind.len();
-        writeln!(f, "\nWhat the rules can do here: {can} of {} can fire", self.enabled)?;
-        for blind in &self.blind {
-            write!(f, "  can't fire: {}: needs {}", blind.rule, blind.needs.join(", "))?;
-            match blind.is_told_by {
-                Some(source) => writeln!(f, ", which {source} would tell")?,
-                None => writeln!(f, ", which only `eyas trace` tells")?,
+        self.fmt_rules(f)?;
+        if !self.conflicts.is_empty() {
+            writeln!(f, "\nWhat is in the way:")?;
+        }
+        for conflict in &self.conflicts {
+            writeln!(f, "  {}: {}\n           {}", conflict.kind, conflict.found, conflict.advice)?;
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn fmt_rules(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "\nWhat the {} rules can do here: {} fire fully, {} in part, {} can't fire, {} are off",
+            self.verdicts.len(),
+            self.count(Kind::Full),
+            self.count(Kind::Partly),
+            self.count(Kind::Never),
+            self.count(Kind::Off),
+        )?;
+        for verdict in &self.verdicts {
+            let rule = &verdict.rule;
+            match verdict.kind {
+                Kind::Full | Kind::Off => continue,
+                Kind::Partly => writeln!(f, "  fires in part: {rule}")?,
+                Kind::Never => writeln!(f, "  can't fire: {rule}")?,
+            }
+            if let Some(why) = verdict.why {
+                writeln!(f, "      because {why}")?;
+            }
+            if !verdict.untold.is_empty() {
+                writeln!(f, "      not told here: {}", names(&verdict.untold))?;
+            }
+            for (field, why) in &verdict.missing {
+                writeln!(f, "      {field}: {why}")?;
+            }
+            if let Some(remedy) = self.remedy(verdict) {
+                writeln!(f, "      what helps: {remedy}")?;
             }
         }
         Ok(())
     }
+}
+
+/// The first names of a list.
+fn names(types: &[EventType]) -> String {
+    let mut text: Vec<_> = types.iter().take(MAX_NAMED).map(|ty| ty.name()).collect();
+    let more = types.len().saturating_sub(MAX_NAMED);
+    let rest = format!("and {more} more");
+    if more > 0 {
+        text.push(&rest);
+    }
+    text.join(", ")
 }
 
 #[cfg(test)]
@@ -182,10 +278,13 @@ mod tests {
         let text = b"- rule: Dialler\n  desc: d\n  condition: evt.type in (connect, bind)\n  output: o\n  priority: INFO\n";
         let mut loader = Loader::new(Settings::default());
         assert!(loader.add("rules.yaml", text).successful());
-        let report = Report::make(&loader.finish().unwrap().rules, false);
+        let report = Report::make(&loader.finish().unwrap().rules, true);
         assert!(!report.is_complete());
-        let said = "can't fire: Dialler: needs bind, connect, which only `eyas trace` tells\n";
+        let said = "  can't fire: Dialler\n      not told here: bind, connect\n      what helps: \
+                    eyas trace tells it of a process tree\n";
         assert!(report.to_string().contains(said), "{report}");
-        assert_eq!(report.to_json()["rules"]["blind"][0]["rule"], "Dialler");
+        let json = report.to_json();
+        assert_eq!(json["rules"]["verdicts"][0]["rule"], "Dialler");
+        assert_eq!((&json["rules"]["never"], &json["rules"]["total"]), (&json!(1), &json!(1)));
     }
 }

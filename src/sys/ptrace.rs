@@ -327,6 +327,28 @@ pub fn spawn(
     Ok(pid)
 }
 
+/// Whether a child of ours may be traced: tried on one that only waits, and is gone afterwards.
+///
+/// # Errors
+///
+/// Those of fork(2) and [`seize`].
+pub fn try_out() -> io::Result<()> {
+    // SAFETY: the child only waits and is killed, which is allowed with any number of threads.
+    let pid = check(unsafe { libc::fork() })?;
+    if pid == 0 {
+        loop {
+            // SAFETY: pause(2) takes nothing.
+            unsafe { libc::pause() };
+        }
+    }
+    let tried = seize(pid, OnTracerDeath::Kill);
+    // SAFETY: a signal to our own child, which nobody has waited for.
+    unsafe { libc::kill(pid, libc::SIGKILL) };
+    // SAFETY: no status is asked for.
+    unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) };
+    tried
+}
+
 /// Starts a copy of this process for a tracer, which runs `run` and ends with its code. Must be
 /// called while this process has one thread.
 ///

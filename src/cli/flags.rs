@@ -230,7 +230,8 @@ pub(super) fn command() -> Command {
     let mut command = Command::new("eyas")
         .about("Falco's rules on hosts that cannot load a driver")
         .override_usage(
-            "eyas [OPTIONS]\n       eyas completions|doctor|events|man|rules|spool|trace --help",
+            "eyas [OPTIONS]\n       eyas audit-plugin|completions|doctor|events|man|rules|spool|trace \
+             --help",
         )
         .disable_help_flag(true)
         .disable_version_flag(true)

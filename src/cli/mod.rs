@@ -6,6 +6,7 @@
 
 #![allow(clippy::print_stderr, reason = "this is where the program speaks to its user")]
 
+pub mod audit_plugin;
 pub mod doctor;
 mod documents;
 pub mod events;
@@ -120,7 +121,8 @@ struct Subcommand {
 }
 
 #[rustfmt::skip]
-static SUBCOMMANDS: [Subcommand; 7] = [
+static SUBCOMMANDS: [Subcommand; 8] = [
+    Subcommand { name: "audit-plugin", run: audit_plugin::run, command: audit_plugin::command },
     Subcommand { name: "completions", run: documents::completions, command: documents::completions_command },
     Subcommand { name: "doctor", run: doctor::run, command: doctor::command },
     Subcommand { name: "events", run: events::run, command: events::command },

@@ -8,6 +8,7 @@ pub mod load;
 pub mod outputs;
 pub mod overrides;
 mod read;
+mod read_audit;
 mod refuse;
 pub mod value;
 
@@ -56,6 +57,66 @@ pub enum Engine {
     Live,
     /// A capture file.
     Replay(PathBuf),
+}
+
+/// `eyas.audit.seat`: where audit records come from.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum AuditSeat {
+    /// The kernel's one seat where auditd isn't installed, else beside it.
+    #[default]
+    Auto,
+    /// The kernel's one seat, also where auditd is installed.
+    Unicast,
+    /// Beside whoever holds it.
+    Multicast,
+    /// From auditd's dispatcher.
+    Plugin,
+    /// Nowhere.
+    Off,
+}
+
+impl AuditSeat {
+    /// The words for them.
+    pub const ALL: [(&str, Self); 5] = [
+        ("auto", Self::Auto),
+        ("unicast", Self::Unicast),
+        ("multicast", Self::Multicast),
+        ("plugin", Self::Plugin),
+        ("off", Self::Off),
+    ];
+}
+
+/// `eyas.audit`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Audit {
+    /// Where records come from.
+    pub seat: AuditSeat,
+    /// Rules of ours may be put in while auditd runs: they fill its log, too.
+    pub beside_auditd: bool,
+    /// Rules of ours may be put in though a lost record panics the host (`failure 2`).
+    pub despite_panic: bool,
+    /// The audit tells of opens, too, instead of fanotify.
+    pub opens: bool,
+    /// Records that may wait in the kernel, at least; in effect while we hold the seat.
+    pub backlog_limit: u32,
+    /// Types of calls that are audited though programs make them all the time.
+    pub costly_calls: Vec<String>,
+    /// Where `eyas audit-plugin` finds us.
+    pub socket: PathBuf,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            seat: AuditSeat::Auto,
+            beside_auditd: false,
+            despite_panic: false,
+            opens: false,
+            backlog_limit: 8192,
+            costly_calls: Vec::new(),
+            socket: PathBuf::from("/run/eyas/audit.sock"),
+        }
+    }
 }
 
 /// What is done when events were lost.
@@ -220,6 +281,8 @@ pub struct Config {
     pub strict: bool,
     /// `eyas.rendezvous`: programs are read while they stand still at their start.
     pub rendezvous: bool,
+    /// `eyas.audit`.
+    pub audit: Audit,
     /// `eyas.embedded_rules`: use the rules in the binary if no rules file exists.
     pub embedded_rules: bool,
     /// What to tell the user once: keys that are set and have no effect.

@@ -59,7 +59,7 @@ impl<'a> Keys<'a> {
         Ok(self.at(key)?.text().unwrap_or(default))
     }
 
-    fn texts(&self, key: &str) -> Result<Vec<String>, Error> {
+    pub(super) fn texts(&self, key: &str) -> Result<Vec<String>, Error> {
         Ok(self.at(key)?.items().iter().filter_map(Value::text).map(str::to_owned).collect())
     }
 
@@ -68,6 +68,15 @@ impl<'a> Keys<'a> {
         let Value::Map(entries) = self.at(key)? else { return Ok(Vec::new()) };
         let texts = entries.iter().filter_map(|(key, value)| Some((key, value.text()?)));
         Ok(texts.map(|(key, text)| (key.clone(), text.to_owned())).collect())
+    }
+
+    /// The text under a key, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`at`](Self::at).
+    pub(super) fn owned_text(&self, key: &str) -> Result<Option<String>, Error> {
+        Ok(self.at(key)?.text().map(str::to_owned))
     }
 
     pub(super) fn refuse(&self, reason: impl std::fmt::Display) -> Error {
@@ -119,6 +128,7 @@ impl Config {
             watches_files: keys.truth("watch_config_files", true)?,
             strict: keys.truth("eyas.strict", false)?,
             rendezvous: keys.truth("eyas.rendezvous", true)?,
+            audit: super::read_audit::audit(&keys)?,
             embedded_rules: keys.truth("eyas.embedded_rules", false)?,
             notes,
         })

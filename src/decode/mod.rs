@@ -18,6 +18,8 @@ pub enum Record<'a> {
     Process(ProcessRecord),
     /// An access to a file, from a fanotify notification group.
     File(FileRecord<'a>),
+    /// A system call that has returned, from the audit.
+    Audit(&'a audit::AuditEvent),
 }
 
 /// One `struct proc_event` of the proc connector.

@@ -66,8 +66,8 @@ impl std::fmt::Debug for CallRecord<'_> {
 /// What events of calls are made with.
 #[derive(Debug, Default)]
 pub(super) struct CallScratch {
-    arena: Arena,
-    describer: Describer,
+    pub(super) arena: Arena,
+    pub(super) describer: Describer,
 }
 
 impl LiveEnricher {
@@ -92,8 +92,8 @@ impl LiveEnricher {
         arena.reset();
         let arena = &*arena;
         let described = process.as_ref().and_then(|process| {
-            let number = descriptor_of(record)?;
-            let role = role_of(record);
+            let number = descriptor_of(record.ty, record.call)?;
+            let role = role_of(record.ty);
             let mut fd =
                 record.closing.cloned().or_else(|| describer.describe(process, number, role))?;
             if fd.kind == FdKind::Unsupported {
@@ -119,14 +119,14 @@ impl LiveEnricher {
             tid: i64::from(record.tid),
             thread: self.world.thread(i64::from(record.pid)),
             params: &params,
-            fd: EventFd { num, info, name_changed: record.ty == known::CONNECT },
+            fd: EventFd { num, info, name_changed: record.ty == known::CONNECT, is_unread: false },
         };
         self.out.tell(&self.world, &draft, sink);
     }
 }
 
 /// Whether a call changes what is known of its process: user, session, name, directories.
-fn changes_process(ty: EventType) -> bool {
+pub(super) fn changes_process(ty: EventType) -> bool {
     let info = ty.info();
     info.has(EventFlags::STATE)
         && (matches!(info.category, Category::User | Category::Process)
@@ -134,17 +134,17 @@ fn changes_process(ty: EventType) -> bool {
 }
 
 /// The descriptor that a call is about: the one it returned, else its first one.
-fn descriptor_of(record: &CallRecord<'_>) -> Option<i64> {
-    let info = record.ty.info();
+pub(super) fn descriptor_of(ty: EventType, call: &Call) -> Option<i64> {
+    let info = ty.info();
     if !info.has_fd() {
         return None;
     }
     if info.has(EventFlags::CREATES_FD) {
-        return (record.call.result >= 0).then_some(record.call.result);
+        return (call.result >= 0).then_some(call.result);
     }
     // Every call that uses a descriptor has it as a parameter; which argument, the row says.
     let place = info.params.iter().skip(1).position(|param| param.ty == DataType::Fd)? + 1;
-    syscall::descriptor_argument(record.ty, place, record.call)
+    syscall::descriptor_argument(ty, place, call)
 }
 
 /// What a socket is that stands in no table yet: by the family that its call names.
@@ -202,8 +202,8 @@ fn name_as_opened(
 }
 
 /// Which end of a connection a call makes its process.
-fn role_of(record: &CallRecord<'_>) -> Option<Role> {
-    match record.ty {
+pub(super) fn role_of(ty: EventType) -> Option<Role> {
+    match ty {
         known::CONNECT => Some(Role::Client),
         known::ACCEPT | known::ACCEPT4 => Some(Role::Server),
         _ => None,

@@ -71,7 +71,7 @@ struct Told<'a> {
 impl LiveEnricher {
     /// Takes one record.
     pub(super) fn file_record(&mut self, record: &FileRecord<'_>, sink: &mut EventSink<'_>) {
-        if record.pid == self.settings.own_pid || !self.needs.wants(known::OPENAT) {
+        if record.pid == self.settings.own_pid || !self.needs.wants_record(known::OPENAT) {
             return;
         }
         if record.mask & FAN_OPEN != 0 {
@@ -247,7 +247,7 @@ impl LiveEnricher {
             tid,
             thread: then.or_else(|| self.world.thread(tid)),
             params: &params,
-            fd: EventFd { num, info: info.as_ref(), name_changed: false },
+            fd: EventFd { num, info: info.as_ref(), name_changed: false, is_unread: false },
         };
         self.out.tell(&self.world, &draft, sink);
     }

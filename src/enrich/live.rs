@@ -14,6 +14,7 @@ use std::path::Path;
 
 use rustc_hash::FxHashSet;
 
+use super::audit_records::AuditScratch;
 use super::calls::CallScratch;
 use super::cgroup::named_in;
 use super::container::Containers;
@@ -87,6 +88,7 @@ pub struct LiveEnricher {
     pub(super) looks: Looks,
     pub(super) finder: Finder,
     pub(super) calls: CallScratch,
+    pub(super) audit: AuditScratch,
     pub(super) containers: Containers,
     pub(super) users: Users,
     pub(super) layers: Layers,
@@ -120,6 +122,7 @@ impl LiveEnricher {
             looks: Looks::default(),
             finder: Finder::default(),
             calls: CallScratch::default(),
+            audit: AuditScratch::default(),
             containers: Containers::new(
                 settings.docker_root.clone(),
                 settings.containerd_state.clone(),
@@ -160,6 +163,7 @@ impl LiveEnricher {
         match record {
             Record::Process(record) => self.processes(&[*record], sink),
             Record::File(record) => self.file(record, sink),
+            Record::Audit(event) => self.audit(event, sink),
         }
     }
 

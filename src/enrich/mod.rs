@@ -2,6 +2,8 @@
 //!
 //! `event` owns the nouns, this module owns how they are found.
 
+mod audit_calls;
+pub mod audit_records;
 pub mod calls;
 pub mod cgroup;
 pub mod container;

@@ -112,7 +112,7 @@ impl LiveEnricher {
         if !known_parent {
             self.reread(record.pid);
         }
-        if self.needs.wants(known::CLONE) {
+        if self.needs.wants_record(known::CLONE) {
             self.find_namespace(record.pid);
             self.tell(record, known::CLONE, sink);
         }
@@ -245,7 +245,7 @@ impl LiveEnricher {
         }
         let others = self.live_threads(record.pid);
         let reaper = if others == 0 { self.reparent_children(pid) } else { None };
-        if self.needs.wants(known::PROCEXIT) {
+        if self.needs.wants_record(known::PROCEXIT) {
             let signal = wait_status & 0x7f;
             let core = u64::from(wait_status & 0x80 != 0);
             let params = [
@@ -341,7 +341,7 @@ impl LiveEnricher {
             ProcessChange::Gid { real, effective } => (known::SETRESGID, real, effective),
             _ => return,
         };
-        if !self.needs.wants(ty) {
+        if !self.needs.wants_record(ty) {
             return;
         }
         let id = |id: u32| Param::UInt(u64::from(id));
@@ -393,7 +393,7 @@ impl LiveEnricher {
             thread.pgid = Some(pid);
             thread.tty = Some(0);
         }
-        if self.needs.wants(known::SETSID) {
+        if self.needs.wants_record(known::SETSID) {
             self.tell_with(record, known::SETSID, &[session], sink);
         }
     }
@@ -405,7 +405,7 @@ impl LiveEnricher {
         tracer_tid: i32,
         sink: &mut EventSink<'_>,
     ) {
-        if tracer_pid == 0 || !self.needs.wants(known::PTRACE) {
+        if tracer_pid == 0 || !self.needs.wants_record(known::PTRACE) {
             return;
         }
         self.know(tracer_pid);
@@ -427,7 +427,7 @@ impl LiveEnricher {
 
     /// Tells an event whose parameters are those of its process.
     fn tell(&mut self, record: &ProcessRecord, ty: EventType, sink: &mut EventSink<'_>) {
-        if !self.needs.wants(ty) {
+        if !self.needs.wants_record(ty) {
             return;
         }
         let Some(thread) = self.world.thread(i64::from(record.pid)) else { return };
@@ -508,7 +508,7 @@ fn child_of(parent: &Thread, pid: i64, clone_ts: u64) -> Thread {
 }
 
 /// What an exec replaced without our seeing by what.
-fn forget_image(thread: &mut Thread) {
+pub(super) fn forget_image(thread: &mut Thread) {
     thread.unread |= Unread::IMAGE;
     look::forget_unread(thread);
     thread.cap_permitted = None;

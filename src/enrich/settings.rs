@@ -49,6 +49,8 @@ pub type ModePredicate = dyn Fn(&[u8]) -> bool + Send;
 /// What the loaded rules need. By default: everything.
 pub struct Needs {
     event_types: Vec<bool>,
+    /// Types whose events are made of system calls, though other records tell of them, too.
+    of_calls: Vec<bool>,
     mode: Box<ModePredicate>,
 }
 
@@ -57,7 +59,28 @@ impl Needs {
     /// path `mode` says so.
     #[must_use]
     pub fn new(wants: impl Fn(EventType) -> bool, mode: Box<ModePredicate>) -> Self {
-        Self { event_types: EventType::all().map(wants).collect(), mode }
+        let none = vec![false; EventType::COUNT];
+        Self { event_types: EventType::all().map(wants).collect(), of_calls: none, mode }
+    }
+
+    /// Events of the types for which `is_of_calls` says so are made of system calls that the
+    /// audit tells, and of nothing else.
+    #[must_use]
+    pub fn with_calls(mut self, is_of_calls: impl Fn(EventType) -> bool) -> Self {
+        self.of_calls = EventType::all().map(is_of_calls).collect();
+        self
+    }
+
+    /// Whether an event of that type is to be made of a record of processes or files.
+    #[must_use]
+    pub fn wants_record(&self, ty: EventType) -> bool {
+        self.wants(ty) && !self.of_calls.get(ty.index()).copied().unwrap_or(false)
+    }
+
+    /// Whether an event of that type is to be made of a system call that the audit tells.
+    #[must_use]
+    pub fn wants_call(&self, ty: EventType) -> bool {
+        self.wants(ty) && self.of_calls.get(ty.index()).copied().unwrap_or(false)
     }
 
     /// Whether events of that type are judged at all; others are not made, only the world is

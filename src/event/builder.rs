@@ -175,7 +175,12 @@ impl EventBuilder {
             tid: self.tid,
             params: self.arena.alloc_slice_fill_iter(params),
             thread: self.world.thread(self.tid),
-            fd: EventFd { num: self.fd, info: self.fd_info.as_ref(), name_changed: false },
+            fd: EventFd {
+                num: self.fd,
+                info: self.fd_info.as_ref(),
+                name_changed: false,
+                is_unread: false,
+            },
             world: &self.world,
             arena: &self.arena,
         }

@@ -93,6 +93,9 @@ pub struct Socket {
     pub role: Option<Role>,
     /// After connect, accept or a successful transfer.
     pub is_connected: bool,
+    /// Of a live socket that could not be found any more: only what its call told is known, and
+    /// nothing stands in for the rest.
+    pub is_partial: bool,
 }
 
 /// Transport protocols that Falco tells apart.

@@ -105,6 +105,8 @@ pub struct EventFd<'a> {
     pub info: Option<&'a Fd>,
     /// This event changed its name.
     pub name_changed: bool,
+    /// What it is could not be found out in time: it has no name, not an empty one.
+    pub is_unread: bool,
 }
 
 /// What is known of a descriptor's number.

@@ -131,6 +131,7 @@ pub fn name<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
         return None;
     }
     match info(event) {
+        Some(fd) if tuple::is_partial(fd) => None,
         Some(fd) => Some(tuple::fd_name(event.arena, fd)),
         None => name_from_params(event),
     }
@@ -152,6 +153,7 @@ fn name_from_params<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
             Some(path::join(event.arena, base, given))
         }
         known::OPEN_BY_HANDLE_AT => text_of(event.param(3)),
+        _ if event.fd.is_unread => None,
         _ => Some(b""),
     }
 }
@@ -240,6 +242,10 @@ fn l4proto<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
         let is_raw = socket.protocol == crate::event::Protocol::Raw;
         is_ip(fd.kind) && (socket.role.is_some() || is_raw || is_server_kind(fd.kind))
     });
+    if tuple::is_partial(fd) {
+        let known = told.filter(|socket| socket.protocol != crate::event::Protocol::Unknown);
+        return known.map(|socket| Value::Bytes(names::protocol(socket.protocol).as_bytes()));
+    }
     let protocol = told.map_or(crate::event::Protocol::Unknown, |socket| socket.protocol);
     Some(Value::Bytes(names::protocol(protocol).as_bytes()))
 }
@@ -259,6 +265,9 @@ fn is_server<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
     }
     if !is_ip(fd.kind) {
         return Some(Value::Bool(false));
+    }
+    if tuple::is_partial(fd) && fd.socket?.server.is_none() {
+        return None;
     }
     let address = fd.socket.and_then(|socket| socket.server).map_or_else(
         || match fd.kind {
@@ -305,6 +314,10 @@ fn port_text<'a>(event: &Event<'a>, side: Side) -> Option<Value<'a>> {
 fn either<'a>(event: &Event<'a>, value: fn(End) -> Value<'a>) -> Option<Value<'a>> {
     let fd = info(event)?;
     let socket = fd.socket.filter(|_| is_ip(fd.kind))?;
+    if socket.is_partial {
+        let known = value(socket.server.or(socket.client)?);
+        return Some(Value::List(event.arena.alloc_slice_copy(&[known])));
+    }
     let none = match fd.kind {
         FdKind::Ipv6Socket | FdKind::Ipv6Server => std::net::Ipv6Addr::UNSPECIFIED.into(),
         _ => std::net::Ipv4Addr::UNSPECIFIED.into(),

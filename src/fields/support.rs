@@ -54,9 +54,12 @@ impl Scene {
         let arena = Arena::new();
         let fd = match &self.fd {
             None => EventFd::default(),
-            Some((num, info)) => {
-                EventFd { num: FdNumber::Known(*num), info: Some(info), name_changed: false }
-            }
+            Some((num, info)) => EventFd {
+                num: FdNumber::Known(*num),
+                info: Some(info),
+                name_changed: false,
+                is_unread: false,
+            },
         };
         act(&Event {
             num: 7,

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::event::{Arena, Event, Fd, FdKind, Protocol, Socket};
+use crate::event::{Arena, Event, Fd, FdKind, Protocol, Role, Socket};
 
 use super::text::Text;
 
@@ -198,6 +198,7 @@ pub fn ends(fd: &Fd) -> Option<(End, End)> {
 pub fn server_end(fd: &Fd) -> Option<End> {
     match fd.kind {
         FdKind::Ipv4Server | FdKind::Ipv6Server => with_role(fd)?.server,
+        _ if is_partial(fd) => with_role(fd)?.server,
         _ => Some(ends(fd)?.1),
     }
 }
@@ -206,6 +207,12 @@ pub fn server_end(fd: &Fd) -> Option<End> {
 #[must_use]
 pub fn with_role(fd: &Fd) -> Option<&Socket> {
     fd.socket.as_ref().filter(|socket| socket.role.is_some())
+}
+
+/// Whether only one end of a socket could be found out.
+#[must_use]
+pub fn is_partial(fd: &Fd) -> bool {
+    fd.socket.is_some_and(|socket| socket.is_partial)
 }
 
 /// Whether an address is one of the machine's. IPv6 addresses are compared by their /64 network,
@@ -234,6 +241,28 @@ pub enum Side {
 pub fn end_of(event: &Event<'_>, fd: &Fd, side: Side) -> Option<End> {
     if side == Side::Server {
         return server_end(fd);
+    }
+    if is_partial(fd) {
+        let socket = with_role(fd)?;
+        let is_client = socket.role == Some(Role::Client);
+        return match side {
+            Side::Client => socket.client,
+            Side::Server => socket.server,
+            Side::Local => {
+                if is_client {
+                    socket.client
+                } else {
+                    socket.server
+                }
+            }
+            Side::Remote => {
+                if is_client {
+                    socket.server
+                } else {
+                    socket.client
+                }
+            }
+        };
     }
     let (client, server) = ends(fd)?;
     Some(match side {

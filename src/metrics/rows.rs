@@ -79,9 +79,22 @@ metrics! {
         marked: Counter = "Files marked, again or for the first time.",
         guardians: Counter = "Guardian processes made, the first one included.",
     }
+    /// The audit.
+    audit: AuditMetrics {
+        records: Counter = "Audit records read that may be about system calls.",
+        events: Counter = "System calls handed on.",
+        own: Counter = "System calls of the agent's own, dropped.",
+        losses: Counter = "Times at which records were lost on the way to us.",
+        lost: Counter = "Records known to be lost, the kernel's own count among them.",
+        malformed: Counter = "Records that could not be decoded.",
+        backlog: Gauge = "Records that waited in the kernel at the last look.",
+        rules: Gauge = "Audit rules of ours in the kernel.",
+        reinstalled: Counter = "Audit rules of ours that somebody deleted and that were put back.",
+    }
     /// All sources together.
     sources: SourcesMetrics {
         up: Family<Gauge> ["source"] = "Whether a kernel interface that the rules need is being read: 1, or 0 if it is refused or broke.",
+        owner: Family<Gauge> ["type", "source"] = "Which source tells of an event type that a rule needs; nobody, if none does.",
         drops: Family<Counter> ["source", "cause"] = "Events lost before they could be judged; a loss of unknown size counts one.",
     }
     /// The process table.

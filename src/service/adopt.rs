@@ -14,7 +14,7 @@ use super::judge::Judge;
 use super::keeper::Keeper;
 use super::live::{Live, Loop, register_watch};
 use super::reload::Fresh;
-use super::{Error, formatter, needs, outputs, sources, wakes};
+use super::{Error, formatter, outputs, sources, wakes};
 
 impl Live {
     /// Uses what was loaded anew from now on.
@@ -37,15 +37,17 @@ impl Live {
         log::set_up(super::log_settings(&config));
         self.drops.set(config.drops.clone());
         self.enricher.world_mut().buffers_in_base64 = config.buffer_base64;
-        self.enricher.set_needs(needs(&rules));
         judge.replace_formatter(formatter(&config));
         judge.replace_rules(rules);
         let had_files = self.sources.files.is_some();
-        sources::adjust(&mut self.sources, judge.rules().rules());
+        self.planner.settings = config.audit.clone();
+        self.planner.host.costly.clone_from(&config.audit.costly_calls);
+        sources::adjust(&mut self.sources, judge.rules().rules(), &mut self.planner);
         if !had_files {
             self.register_files(&waiting.poll)?;
         }
-        keeper.adopt(config, &origin, judge, &sources::told(&self.sources));
+        let plan = self.plan_anew(&waiting.poll, judge)?;
+        keeper.adopt(config, &origin, judge, &plan.told());
         register_watch(&waiting.poll, keeper)
     }
 }

@@ -5,7 +5,6 @@
 //! file is then told already. Everything that is kept between two turns has a bound.
 
 use std::io;
-use std::ops::Range;
 use std::os::fd::AsFd as _;
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
@@ -15,7 +14,6 @@ use std::time::Instant;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::decode::FileRecord;
 use crate::decode::ProcessChange;
 use crate::decode::ProcessRecord;
 use crate::decode::Record;
@@ -24,26 +22,36 @@ use crate::log;
 use crate::log::Level;
 use crate::log_limited;
 use crate::metrics::METRICS;
+use crate::sources::AuditSource;
 use crate::sources::Drained;
 use crate::sources::FileWatch;
 use crate::sources::Loss;
 use crate::sources::ProcConnector;
 use crate::sources::Source;
+use crate::sources::guardian::Heart;
+use crate::sources::guardian::Ward;
 use crate::sources::proc_connector::Hearing;
 use crate::sys::clock;
 use crate::sys::poll::SignalFd;
 use crate::sys::process;
 
+use super::audit::AuditBatch;
+use super::audit::Next;
 use super::drops::Drops;
+use super::file_batch::FileBatch;
 use super::guarded::Guarded;
 use super::judge::Judge;
 use super::keeper::Keeper;
+use super::sources::Planner;
 
 /// Records that a source hands out in one turn, at most: signals and timers get their turn too.
-const BUDGET: usize = 1024;
+pub(super) const BUDGET: usize = 1024;
 
 /// How often what is not urgent is looked at.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How often the guardian has to see that the audit's seat is read.
+const BEAT: Duration = Duration::from_millis(90);
 
 /// The least time between two readings of the whole of /proc, after losses.
 const RESYNC_EVERY_NS: u64 = 5_000_000_000;
@@ -55,6 +63,7 @@ const SIGNALS: Token = Token(3);
 const OUTPUT: Token = Token(4);
 const CHANGES: Token = Token(5);
 const GUARDIAN: Token = Token(6);
+pub(super) const AUDIT: Token = Token(7);
 
 /// Wakes the loop from the thread of the outputs.
 #[derive(Debug)]
@@ -94,35 +103,15 @@ pub struct Sources {
     pub processes: Option<ProcConnector>,
     /// Files.
     pub files: Option<FileWatch>,
+    /// System calls.
+    pub audit: Option<AuditSource>,
     /// What others wait for.
     pub guarded: Guarded,
 }
 
-/// Copies of the file records of one turn: their paths lie in the source's buffer.
-#[derive(Debug, Default)]
-struct FileBatch {
-    records: Vec<(FileRecord<'static>, Range<usize>)>,
-    paths: Vec<u8>,
-}
-
-impl FileBatch {
-    fn push(&mut self, record: &FileRecord<'_>) {
-        let start = self.paths.len();
-        self.paths.extend_from_slice(record.path);
-        let end = self.paths.len();
-        self.records.push((FileRecord { path: b"", ..*record }, start..end));
-    }
-
-    fn each(&self, mut take: impl FnMut(&FileRecord<'_>)) {
-        for (record, range) in &self.records {
-            let path = self.paths.get(range.clone()).unwrap_or_default();
-            take(&FileRecord { path, ..*record });
-        }
-    }
-
-    fn clear(&mut self) {
-        self.records.clear();
-        self.paths.clear();
+impl Sources {
+    const fn is_empty(&self) -> bool {
+        self.processes.is_none() && self.files.is_none() && self.audit.is_none()
     }
 }
 
@@ -130,12 +119,15 @@ impl FileBatch {
 #[derive(Debug)]
 pub struct Live {
     pub(super) sources: Sources,
+    pub(super) heart: Option<Heart>,
     pub(super) enricher: LiveEnricher,
     signals: SignalFd,
     pub(super) drops: Drops,
     files: FileBatch,
     processes: Vec<ProcessRecord>,
-    losses: Vec<Loss>,
+    pub(super) audit: AuditBatch,
+    pub(super) planner: Planner,
+    pub(super) losses: Vec<Loss>,
     resync_due: bool,
     resynced_at_ns: u64,
     /// Something has happened to the guardian.
@@ -167,16 +159,28 @@ impl Live {
     pub fn new(sources: Sources, enricher: LiveEnricher, signals: SignalFd, drops: Drops) -> Self {
         Self {
             sources,
+            heart: None,
             enricher,
             signals,
             drops,
             files: FileBatch::default(),
             processes: Vec::with_capacity(BUDGET),
+            audit: AuditBatch::default(),
+            planner: Planner::default(),
             losses: Vec::new(),
             resync_due: false,
             resynced_at_ns: 0,
             is_guardian_dead: false,
         }
+    }
+
+    /// Plans anew with this whenever rules or sources change.
+    #[must_use]
+    pub(super) fn with_planner(mut self, planner: Planner) -> Self {
+        self.planner = planner;
+        let guardian = self.sources.guarded.guardian();
+        self.heart = guardian.map(|guardian| guardian.heart(Ward::AuditSocket));
+        self
     }
 
     /// What is known of losses.
@@ -237,7 +241,8 @@ impl Live {
             more = self.turn(judge);
             self.keep_hearing(&waiting.poll)?;
             self.keep_guarded(&waiting.poll)?;
-            if self.sources.processes.is_none() && self.sources.files.is_none() {
+            self.keep_audit(&waiting.poll, judge)?;
+            if self.sources.is_empty() {
                 return Ok(Ended::SourcesGone);
             }
             if self.look_after(judge) {
@@ -296,6 +301,7 @@ impl Live {
         if let Some(fd) = self.sources.guarded.fd() {
             add(poll, fd.as_raw_fd(), GUARDIAN, Interest::READABLE)?;
         }
+        self.register_audit(poll)?;
         add(poll, self.signals.as_fd().as_raw_fd(), SIGNALS, Interest::READABLE)
     }
 
@@ -343,7 +349,8 @@ impl Live {
         let until_due =
             due_ns.map_or(TICK, |due_ns| Duration::from_nanos(due_ns.saturating_sub(now_ns)));
         let until_end = deadline.map_or(TICK, |end| end.saturating_duration_since(Instant::now()));
-        TICK.min(until_due).min(until_end)
+        let until_beat = if self.sources.audit.is_some() { BEAT } else { TICK };
+        until_beat.min(until_due).min(until_end)
     }
 
     fn next_request(&self) -> io::Result<Option<Request>> {
@@ -375,7 +382,7 @@ impl Live {
 
     /// Reads what waits, and judges it; whether more may wait.
     fn turn(&mut self, judge: &mut Judge) -> bool {
-        let mut more = false;
+        let mut more = self.read_calls();
         self.files.clear();
         self.processes.clear();
         let Self { sources, files, processes, losses, .. } = self;
@@ -422,11 +429,17 @@ impl Live {
             }
             files.follow_namespaces();
         }
-        if !self.processes.is_empty() {
-            judge.set_source("proc_connector");
-            self.enricher.processes(&self.processes, &mut |event| judge.judge(event));
-        }
         let enricher = &mut self.enricher;
+        self.audit.merge(&self.processes, &mut |next| match next {
+            Next::Processes(records) => {
+                judge.set_source("proc_connector");
+                enricher.processes(records, &mut |event| judge.judge(event));
+            }
+            Next::Audit(event) => {
+                judge.set_source("audit");
+                enricher.audit(event, &mut |event| judge.judge(event));
+            }
+        });
         judge.set_source("fanotify");
         self.files.each(|record| enricher.file(record, &mut |event| judge.judge(event)));
         more
@@ -473,7 +486,7 @@ pub(super) fn register_watch(poll: &Poll, keeper: &Keeper) -> io::Result<()> {
 }
 
 /// Keeps a loss for later; whether more may wait.
-fn note(drained: Drained, losses: &mut Vec<Loss>) -> bool {
+pub(super) fn note(drained: Drained, losses: &mut Vec<Loss>) -> bool {
     losses.extend(drained.loss);
     drained.more
 }

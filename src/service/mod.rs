@@ -5,15 +5,20 @@
 
 pub mod access;
 mod adopt;
+pub mod audit;
 pub mod coverage;
 pub mod drops;
+mod file_batch;
 pub mod guarded;
 pub mod judge;
 pub mod keeper;
 pub mod live;
+mod live_audit;
+mod narrow;
 pub mod notify;
 pub mod outputs;
 pub mod path_filter;
+pub mod plan;
 mod privileges;
 pub mod profile;
 pub mod progress;
@@ -61,6 +66,8 @@ use live::Ended;
 use live::Live;
 use live::Loop;
 use path_filter::PathFilter;
+use plan::Owner;
+use plan::Plan;
 use profile::Profile;
 use reload::{Load, Origin, Reloader};
 use telemetry::Identity;
@@ -176,17 +183,22 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
         log!(Level::Debug, "cannot raise the limit of open descriptors: {error}");
     }
     // Before any thread exists: it must not wait for what another thread holds.
-    let guarded = if config.rendezvous { Guarded::start() } else { Guarded::default() };
+    let is_guarded = config.rendezvous || audit::may_take_seat(&config.audit);
+    let guarded = if is_guarded { Guarded::start() } else { Guarded::default() };
     log!(Level::Info, "Loaded event sources: syscall");
     log!(Level::Info, "Enabled event sources: syscall");
     log!(Level::Info, "Opening 'syscall' source with no driver");
-    let mut sources = sources::open(setup.rules.rules(), config.strict, guarded)?;
+    let mut opened = sources::open(setup.rules.rules(), config, guarded)?;
     privileges::give_up(config);
     let watching_after = setup.started.elapsed();
+    if setup.verbose {
+        // Nobody is left to be told if stderr is gone.
+        let _ = writeln!(io::stderr().lock(), "{}", opened.plan);
+    }
 
-    let mut enricher = enricher(tells_open_exec(&sources), config)?;
-    enricher.set_needs(needs(&setup.rules));
-    if let Some(mut inbox) = sources.guarded.take_inbox() {
+    let mut enricher = enricher(tells_open_exec(&opened.sources), config)?;
+    enricher.set_needs(needs(&setup.rules, &opened.plan));
+    if let Some(mut inbox) = opened.sources.guarded.take_inbox() {
         enricher.set_looks(Box::new(move || inbox.next_look()));
     }
     let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;
@@ -203,9 +215,9 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
 
     let formatter = Formatter { is_bare: setup.is_bare, ..formatter(config) };
     let mut judge = Judge::new(setup.rules, formatter, outputs).live(keeper.board());
-    keeper.show(&judge, &setup.origin, &sources::told(&sources));
+    keeper.show(&judge, &setup.origin, &opened.plan.told());
     let drops = Drops::new(config.drops.clone(), clock::realtime_ns());
-    let mut live = Live::new(sources, enricher, signals, drops);
+    let mut live = Live::new(opened.sources, enricher, signals, drops).with_planner(opened.planner);
     let began = Instant::now();
     let ended = live.run(&mut waiting, &mut judge, &mut keeper, setup.duration);
     keeper.stop();
@@ -252,14 +264,14 @@ pub fn profile_live(
     if let Err(error) = process::raise_descriptor_limit(MAX_DESCRIPTORS) {
         log!(Level::Debug, "cannot raise the limit of open descriptors: {error}");
     }
-    let sources = sources::open(rules.rules(), config.strict, Guarded::default())?;
-    let mut enricher = enricher(tells_open_exec(&sources), config)?;
-    enricher.set_needs(needs(&rules));
+    let opened = sources::open(rules.rules(), config, Guarded::default())?;
+    let mut enricher = enricher(tells_open_exec(&opened.sources), config)?;
+    enricher.set_needs(needs(&rules, &opened.plan));
     let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;
     let outputs = outputs::nowhere(config)?;
     let mut judge = Judge::new(rules, formatter(config), outputs).profiling();
     let drops = Drops::new(config.drops.clone(), clock::realtime_ns());
-    let mut live = Live::new(sources, enricher, signals, drops);
+    let mut live = Live::new(opened.sources, enricher, signals, drops).with_planner(opened.planner);
     on_ready();
     let ended = live.run_alone(&mut waiting, &mut judge, duration);
     // From here on a second signal ends the program at once.
@@ -375,13 +387,14 @@ pub fn hostname() -> String {
 
 /// Events of types that no enabled rule can match are not made, and an open on whose path no rule
 /// can alert is not looked at.
-fn needs(rules: &RuleSet) -> Needs {
+fn needs(rules: &RuleSet, plan: &Plan) -> Needs {
     let enabled: Vec<_> = coverage::enabled(rules.rules()).map(|rule| &rule.events).collect();
     let wants = |ty| enabled.iter().any(|events| events.contains(ty));
     let about_files = coverage::enabled(rules.rules())
         .filter(|rule| coverage::can_match(rule, coverage::FILE_EVENTS));
     let filter = PathFilter::new(about_files);
     Needs::new(wants, Box::new(move |path| filter.may_match(path)))
+        .with_calls(|ty| plan.owner(ty) == Owner::Audit)
 }
 
 /// What is told of us as long as we run.

@@ -1,6 +1,9 @@
 //! Opens the sources that the rules need, and tells of those that the host refuses.
 
+use crate::config;
+use crate::config::Config;
 use crate::engine::rule::Rule;
+use crate::event::known;
 use crate::log;
 use crate::log::Level;
 use crate::metrics::METRICS;
@@ -12,11 +15,16 @@ use crate::sys::process;
 use crate::sys::process::Capability;
 
 use super::Error;
+use super::audit;
 use super::coverage;
 use super::coverage::FILE_EVENTS;
 use super::coverage::PROCESS_EVENTS;
 use super::guarded::Guarded;
 use super::live::Sources;
+use super::plan::AuditFacts;
+use super::plan::Host;
+use super::plan::Owner;
+use super::plan::Plan;
 
 /// A source that the host refuses, and what it would have told.
 struct Refused {
@@ -24,12 +32,43 @@ struct Refused {
     events: &'static [&'static str],
 }
 
+/// What was opened, and by which plan.
+pub(super) struct Opened {
+    pub(super) sources: Sources,
+    pub(super) plan: Plan,
+    pub(super) planner: Planner,
+}
+
+/// What plans are made with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Planner {
+    pub(super) host: Host,
+    pub(super) settings: config::Audit,
+}
+
+impl Planner {
+    /// The plan for `rules`; shown as metrics.
+    pub(super) fn plan(&self, rules: &[Rule]) -> Plan {
+        let plan = Plan::make(rules, &self.host);
+        plan.show();
+        coverage::show(rules, &plan.told());
+        plan
+    }
+
+    /// From now on plans do without the audit.
+    pub(super) fn without_audit(&mut self, why: String) {
+        self.host.audit = AuditFacts { why_not: why, ..AuditFacts::default() };
+        self.host.audit_opens = false;
+        METRICS.sources.up.with(&["audit"]).set(0);
+    }
+}
+
 /// Opens what the rules need.
 ///
 /// # Errors
 ///
-/// [`Error::Sources`] if that leaves no rule that can fire, or `strict` and a rule that can't.
-pub(super) fn open(rules: &[Rule], strict: bool, mut guarded: Guarded) -> Result<Sources, Error> {
+/// [`Error::Sources`] if that leaves no rule that can fire, or `eyas.strict` and a rule that can't.
+pub(super) fn open(rules: &[Rule], config: &Config, mut guarded: Guarded) -> Result<Opened, Error> {
     let privileges = [Capability::SysAdmin, Capability::NetAdmin];
     if !privileges.into_iter().any(process::has_capability) {
         return Err(Error::Sources {
@@ -44,55 +83,64 @@ pub(super) fn open(rules: &[Rule], strict: bool, mut guarded: Guarded) -> Result
         });
     }
     let mut refused = Vec::new();
-    let mut there: Vec<&str> = Vec::new();
-    let mut take = |events: &'static [&'static str]| there.extend(events);
-
     // Without it the process table goes stale, so it is wanted whatever the rules are.
     let processes = match ProcConnector::subscribe(proc_connector::Options::default()) {
-        Ok(source) => {
-            take(PROCESS_EVENTS);
-            Some(source)
-        }
+        Ok(source) => Some(source),
         Err(error) => {
             refused.push(Refused { error, events: PROCESS_EVENTS });
             None
         }
     };
-    let wants_files = coverage::enabled(rules).any(|rule| coverage::can_match(rule, FILE_EVENTS));
-    let files = match wants_files.then(|| FileWatch::start(Wanted::ALL)).transpose() {
-        Ok(source) => {
-            take(FILE_EVENTS);
-            source
-        }
-        Err(error) => {
-            refused.push(Refused { error, events: FILE_EVENTS });
+    METRICS.sources.up.with(&["proc_connector"]).set(u64::from(processes.is_some()));
+    let facts = audit::facts(&config.audit);
+    let audit_opens = config.audit.opens && facts.may_install;
+    let mut files = if audit_opens { None } else { open_files(rules, &mut refused) };
+    let host = Host {
+        has_processes: processes.is_some(),
+        has_files: files.is_some(),
+        audit_opens,
+        costly: config.audit.costly_calls.clone(),
+        audit: facts,
+    };
+    let mut planner = Planner { host, settings: config.audit.clone() };
+    let mut plan = planner.plan(rules);
+    let audit = match audit::open(&plan, &config.audit, guarded.guardian()) {
+        Ok(source) => source,
+        Err(why) => {
+            log!(Level::Warning, "{why}");
+            planner.without_audit(why);
+            if audit_opens {
+                files = open_files(rules, &mut refused);
+                planner.host.has_files = files.is_some();
+            }
+            plan = planner.plan(rules);
             None
         }
     };
-    show(rules, &there, processes.is_some(), wants_files.then_some(files.is_some()));
-    report(rules, &refused, &there, strict)?;
-    if let Some(files) = &files {
+    if audit.is_some() {
+        METRICS.sources.up.with(&["audit"]).set(1);
+    }
+    let mut sources = Sources { processes, files, audit, guarded };
+    report(rules, &refused, &plan.told(), &sources, config.strict)?;
+    if let Some(files) = &sources.files {
         for rung in files.rungs() {
             let verb = if rung.taken { "used" } else { "not used" };
             log!(Level::Debug, "fanotify: {}: {verb}: {}", rung.name, rung.why);
         }
     }
-    if processes.is_some() {
-        guarded.meet_programs();
+    // Where the audit tells of programs, it tells as much.
+    let needs_looks = plan.owner(known::EXECVE) != Owner::Audit;
+    if sources.processes.is_some() && config.rendezvous && needs_looks {
+        sources.guarded.meet_programs();
     }
-    Ok(Sources { processes, files, guarded })
-}
-
-/// The event types that these sources tell.
-pub(super) fn told(sources: &Sources) -> Vec<&'static str> {
-    let processes = sources.processes.iter().flat_map(|_| PROCESS_EVENTS);
-    processes.chain(sources.files.iter().flat_map(|_| FILE_EVENTS)).copied().collect()
+    Ok(Opened { sources, plan, planner })
 }
 
 /// Opens what the rules need and isn't open, and closes what no rule needs any more. What can't be
 /// opened is told, with the rules that it blinds.
-pub(super) fn adjust(sources: &mut Sources, rules: &[Rule]) {
-    let wants_files = coverage::enabled(rules).any(|rule| coverage::can_match(rule, FILE_EVENTS));
+pub(super) fn adjust(sources: &mut Sources, rules: &[Rule], planner: &mut Planner) {
+    let wants_files = !planner.host.audit_opens
+        && coverage::enabled(rules).any(|rule| coverage::can_match(rule, FILE_EVENTS));
     if !wants_files {
         sources.files = None;
         METRICS.sources.up.retain(|source| source.first().is_none_or(|name| &**name != "fanotify"));
@@ -102,27 +150,40 @@ pub(super) fn adjust(sources: &mut Sources, rules: &[Rule]) {
             Err(error) => {
                 log!(Level::Warning, "{error}");
                 log!(Level::Warning, "  hint: {}", error.hint());
-                let blind = coverage::blinded(rules, FILE_EVENTS, &told(sources));
+                let there = if sources.processes.is_some() { PROCESS_EVENTS } else { &[] };
+                let blind = coverage::blinded(rules, FILE_EVENTS, there);
                 log!(Level::Warning, "rules that can't fire without it: {}", blind.join(", "));
             }
         }
         METRICS.sources.up.with(&["fanotify"]).set(u64::from(sources.files.is_some()));
     }
+    planner.host.has_files = sources.files.is_some();
 }
 
-/// Shows as metrics which sources there are and how many rules can fire. `files`: nothing if no
-/// rule needs them.
-fn show(rules: &[Rule], there: &[&str], processes: bool, files: Option<bool>) {
-    let up = &METRICS.sources.up;
-    up.with(&["proc_connector"]).set(u64::from(processes));
-    if let Some(files) = files {
-        up.with(&["fanotify"]).set(u64::from(files));
+/// Opens the files' source, if a rule needs it.
+fn open_files(rules: &[Rule], refused: &mut Vec<Refused>) -> Option<FileWatch> {
+    if !coverage::enabled(rules).any(|rule| coverage::can_match(rule, FILE_EVENTS)) {
+        return None;
     }
-    coverage::show(rules, there);
+    let files = match FileWatch::start(Wanted::ALL) {
+        Ok(source) => Some(source),
+        Err(error) => {
+            refused.push(Refused { error, events: FILE_EVENTS });
+            None
+        }
+    };
+    METRICS.sources.up.with(&["fanotify"]).set(u64::from(files.is_some()));
+    files
 }
 
 /// Says what is refused, and what that means for the rules.
-fn report(rules: &[Rule], refused: &[Refused], there: &[&str], strict: bool) -> Result<(), Error> {
+fn report(
+    rules: &[Rule],
+    refused: &[Refused],
+    there: &[&str],
+    sources: &Sources,
+    strict: bool,
+) -> Result<(), Error> {
     let mut blinds_any = false;
     for Refused { error, events } in refused {
         log!(Level::Warning, "{error}");
@@ -134,10 +195,11 @@ fn report(rules: &[Rule], refused: &[Refused], there: &[&str], strict: bool) -> 
     }
     let enabled = coverage::enabled(rules).count();
     let blind = coverage::blind(rules, there);
-    let nothing_is_left = enabled > 0 && blind.len() == enabled && blinds_any;
-    if nothing_is_left || there.is_empty() || strict && blinds_any {
+    let has_any = sources.processes.is_some() || sources.files.is_some() || sources.audit.is_some();
+    let nothing_is_left = !has_any || enabled > 0 && blind.len() == enabled && blinds_any;
+    if nothing_is_left || strict && blinds_any {
         let refusals: Vec<_> = refused.iter().map(|refused| refused.error.to_string()).collect();
-        let why = if nothing_is_left || there.is_empty() {
+        let why = if nothing_is_left {
             "no rule can fire on this host"
         } else {
             "some rules can't fire on this host, and --strict forbids that"

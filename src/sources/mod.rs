@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::decode::Record;
 use crate::sys;
 
+pub mod audit;
 pub mod fanotify;
 pub mod guardian;
 mod mounts;
@@ -23,6 +24,7 @@ pub mod replay;
 mod sequence;
 mod unpack;
 
+pub use audit::AuditSource;
 pub use fanotify::FileWatch;
 pub use fanotify::Wanted;
 pub use guardian::Guardian;
@@ -83,6 +85,8 @@ pub enum LossCause {
     QueueOverflow,
     /// A subscription had died without a word.
     Silence,
+    /// The kernel's queue for the audit's reader was full (`lost` of `auditctl -s`).
+    KernelBacklog,
     /// The file of an event could not be opened (no free descriptors, mostly).
     Unopened,
     /// The agent stood still, and its guardian answered in its place.
@@ -98,6 +102,7 @@ impl fmt::Display for LossCause {
             Self::SequenceGap => "sequence numbers missing",
             Self::Silence => "the kernel had stopped telling",
             Self::QueueOverflow => "kernel event queue full",
+            Self::KernelBacklog => "the audit's backlog was full",
             Self::Unopened => "files of events could not be opened",
             Self::StoodStill => "the agent stood still",
             Self::Died => "an agent before this one was killed or crashed",

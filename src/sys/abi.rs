@@ -32,6 +32,10 @@ pub const FAN_EVENT_METADATA_LEN: usize = 24;
 
 /// Protocol of the connector: linux/netlink.h, 2.6.14.
 pub const NETLINK_CONNECTOR: i32 = 11;
+/// Protocol of the audit: linux/netlink.h, 2.6.6.
+pub const NETLINK_AUDIT: i32 = 9;
+/// Multicast group of the audit's records: linux/audit.h, 3.16.
+pub const AUDIT_NLGRP_READLOG: i32 = 1;
 /// `struct nlmsghdr` in linux/netlink.h.
 pub const NLMSG_HDRLEN: usize = 16;
 /// `struct cn_msg` without its data: linux/connector.h, 2.6.14.

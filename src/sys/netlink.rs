@@ -70,6 +70,16 @@ impl Socket {
         self.set_option_of(libc::SOL_NETLINK, libc::NETLINK_BROADCAST_ERROR, 1)
     }
 
+    /// Joins one multicast group, by its number (`NETLINK_ADD_MEMBERSHIP`).
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if the protocol asks for a capability that we lack; `EINVAL` if it has no such
+    /// group.
+    pub fn join(&self, group: i32) -> io::Result<()> {
+        self.set_option_of(libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, group)
+    }
+
     fn set_option(&self, option: i32, value: i32) -> io::Result<()> {
         self.set_option_of(libc::SOL_SOCKET, option, value)
     }

@@ -141,6 +141,11 @@ impl Staying {
         self.child.id()
     }
 
+    /// Whether it hasn't ended.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Lets it go and waits for its end.
     pub fn end(mut self) -> ExitStatus {
         drop(self.input.take());

@@ -45,6 +45,7 @@ pub fn judge(rules: &RuleSet, case: &Case) -> Vec<String> {
             num: FdNumber::NotNegative,
             info: Some(fd),
             name_changed: false,
+            is_unread: false,
         }),
         world: &world,
         arena: &arena,

@@ -13,9 +13,11 @@ use std::path::Path;
 use std::process::Command;
 
 use eyas::sources::ProcConnector;
+use eyas::sources::audit::Control;
 use eyas::sources::proc_connector;
 use eyas::sys::abi;
 use eyas::sys::fanotify;
+use eyas::sys::process::is_gone;
 
 /// Something of the machine that a test can need.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,6 +28,8 @@ pub enum Need {
     Fanotify,
     /// The proc connector, in the initial pid and network namespace.
     ProcConnector,
+    /// The audit, with the right to use it and nobody in its seat.
+    Audit,
     /// dockerd, and what an image can be made of.
     Docker,
     /// A syslog daemon that a test can start.
@@ -43,6 +47,7 @@ impl Need {
             Self::Root => "root",
             Self::Fanotify => "fanotify",
             Self::ProcConnector => "proc_connector",
+            Self::Audit => "audit",
             Self::Docker => "docker",
             Self::Rsyslog => "rsyslog",
             Self::Logrotate => "logrotate",
@@ -57,6 +62,12 @@ impl Need {
             Self::Fanotify => fanotify::init(abi::FAN_CLASS_NOTIF | abi::FAN_CLOEXEC, 0).is_ok(),
             Self::ProcConnector => {
                 ProcConnector::subscribe(proc_connector::Options::default()).is_ok()
+            }
+            Self::Audit => {
+                Control::open().and_then(|mut control| control.status()).is_ok_and(|status| {
+                    let pid = i32::try_from(status.pid).unwrap_or(-1);
+                    status.enabled < 2 && (pid == 0 || is_gone(pid))
+                })
             }
             Self::Docker => is_root && docker::is_installed(),
             Self::Rsyslog => answers("rsyslogd", "-v"),

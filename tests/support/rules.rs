@@ -167,6 +167,7 @@ pub(crate) fn connect(address: [u8; 4], port: u16) -> EventBuilder {
         protocol: Protocol::Tcp,
         role: Some(Role::Client),
         is_connected: true,
+        is_partial: false,
     };
     let info = Fd {
         kind: FdKind::Ipv4Socket,

@@ -51,6 +51,12 @@ pub struct AuditEvent {
     pub object_pid: Option<i64>,
     /// Descriptor and flags of mmap(2).
     pub mmap: Option<(i64, u64)>,
+    /// Both descriptors of pipe(2) or socketpair(2).
+    pub fd_pair: Option<(i32, i32)>,
+    /// Flags, mode and resolution of openat2(2).
+    pub open_how: Option<[u64; 3]>,
+    /// Name of a kernel module that was loaded or removed.
+    pub module: Option<Vec<u8>>,
     /// Records that were dropped since there were too many.
     pub dropped: u32,
 }
@@ -63,6 +69,8 @@ pub struct PathItem {
     /// As given to the call, or as the kernel completed it; `None`: `(null)`.
     pub name: Option<Vec<u8>>,
     pub inode: u64,
+    /// Major and minor number of the device; zeros if the record doesn't tell.
+    pub device: (u32, u32),
     pub mode: u32,
     /// `NORMAL`, `PARENT`, `CREATE`, `DELETE`, `UNKNOWN`; empty on kernels that don't tell.
     pub nametype: Vec<u8>,
@@ -164,8 +172,12 @@ impl Assembler {
 /// Whether records of this type say something about a call.
 const fn reads(record: u16) -> bool {
     use kind::{CWD, EXECVE, MMAP, OBJ_PID, PATH, SOCKADDR, SYSCALL};
+    use kind::{FD_PAIR, KERN_MODULE, OPENAT2};
 
-    matches!(record, SYSCALL | PATH | SOCKADDR | CWD | EXECVE | OBJ_PID | MMAP)
+    matches!(
+        record,
+        SYSCALL | PATH | SOCKADDR | CWD | EXECVE | OBJ_PID | MMAP | FD_PAIR | KERN_MODULE | OPENAT2
+    )
 }
 
 impl AuditEvent {
@@ -250,6 +262,7 @@ impl AuditEvent {
                 b"item" => path.item = value::id(text).unwrap_or(u32::MAX),
                 b"name" => path.name = owned(text),
                 b"inode" => path.inode = value::decimal(text).unwrap_or(0).unsigned_abs(),
+                b"dev" => path.device = device(text).unwrap_or_default(),
                 b"mode" => path.mode = value::octal(text).unwrap_or(0),
                 // Called objtype before 3.18.
                 b"nametype" | b"objtype" => path.nametype = text.to_vec(),
@@ -265,6 +278,24 @@ impl AuditEvent {
                 (kind::CWD, b"cwd") => self.cwd = owned(text),
                 (kind::SOCKADDR, b"saddr") => self.sockaddr = value::bytes(text),
                 (kind::OBJ_PID, b"opid") => self.object_pid = value::decimal(text),
+                (kind::KERN_MODULE, b"name") => self.module = owned(text),
+                (kind::FD_PAIR, b"fd0" | b"fd1") => {
+                    let number = value::decimal(text).and_then(|fd| i32::try_from(fd).ok());
+                    let pair = self.fd_pair.get_or_insert((-1, -1));
+                    let slot = if name == b"fd0" { &mut pair.0 } else { &mut pair.1 };
+                    *slot = number.unwrap_or(-1);
+                }
+                (kind::OPENAT2, b"oflag" | b"mode" | b"resolve") => {
+                    let how = self.open_how.get_or_insert_default();
+                    let (place, number) = match name {
+                        b"oflag" => (0, value::octal(text).map(u64::from)),
+                        b"mode" => (1, value::octal(text).map(u64::from)),
+                        _ => (2, value::hex(text.strip_prefix(b"0x").unwrap_or(text))),
+                    };
+                    if let (Some(slot), Some(number)) = (how.get_mut(place), number) {
+                        *slot = number;
+                    }
+                }
                 (kind::MMAP, b"fd") => {
                     let flags = self.mmap.map_or(0, |(_, flags)| flags);
                     self.mmap = Some((value::decimal(text).unwrap_or(-1), flags));
@@ -278,6 +309,12 @@ impl AuditEvent {
             }
         }
     }
+}
+
+/// `08:01` → 8, 1.
+fn device(text: &[u8]) -> Option<(u32, u32)> {
+    let (major, minor) = std::str::from_utf8(text).ok()?.split_once(':')?;
+    Some((u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?))
 }
 
 /// A user's text, owned.
@@ -360,6 +397,26 @@ mod tests {
         let paths = &events[0].paths;
         assert_eq!(paths[0].name.as_deref(), Some(&b"/usr/bin/ls"[..]));
         assert_eq!((paths[1].name.as_deref(), paths[1].inode), (None, 7));
+    }
+
+    #[test]
+    fn records_of_single_calls_are_kept() {
+        let events = assemble(
+            &[
+                (kind::SYSCALL, 1, SYSCALL),
+                (kind::FD_PAIR, 1, "fd0=3 fd1=4"),
+                (kind::OPENAT2, 1, "oflag=02000 mode=0600 resolve=0x4"),
+                (kind::KERN_MODULE, 1, "name=\"loop\""),
+                (kind::PATH, 1, "item=0 name=\"x\" inode=5 dev=fd:0a mode=0100755"),
+                (kind::EOE, 1, ""),
+            ],
+            0,
+        );
+        let event = &events[0];
+        assert_eq!(event.fd_pair, Some((3, 4)));
+        assert_eq!(event.open_how, Some([0o2000, 0o600, 4]));
+        assert_eq!(event.module.as_deref(), Some(&b"loop"[..]));
+        assert_eq!(event.paths[0].device, (0xfd, 0x0a));
     }
 
     #[test]

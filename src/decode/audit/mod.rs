@@ -9,6 +9,8 @@
 //! linux/audit.h.
 
 pub mod assemble;
+pub mod control;
+pub mod rule;
 pub mod value;
 
 pub use assemble::{Assembler, AuditEvent, PathItem};
@@ -23,11 +25,14 @@ pub mod kind {
     pub const SOCKADDR: u16 = 1306;
     pub const CWD: u16 = 1307;
     pub const EXECVE: u16 = 1309;
+    pub const FD_PAIR: u16 = 1317;
     pub const OBJ_PID: u16 = 1318;
     pub const EOE: u16 = 1320;
     pub const MMAP: u16 = 1323;
     pub const PROCTITLE: u16 = 1327;
     pub const REPLACE: u16 = 1329;
+    pub const KERN_MODULE: u16 = 1330;
+    pub const OPENAT2: u16 = 1337;
 }
 
 /// One record, still in the source's buffer.
@@ -100,10 +105,13 @@ const NAMES: &[(&str, u16)] = &[
     ("SOCKADDR", kind::SOCKADDR),
     ("CWD", kind::CWD),
     ("EXECVE", kind::EXECVE),
+    ("FD_PAIR", kind::FD_PAIR),
     ("OBJ_PID", kind::OBJ_PID),
     ("EOE", kind::EOE),
     ("MMAP", kind::MMAP),
     ("PROCTITLE", kind::PROCTITLE),
+    ("KERN_MODULE", kind::KERN_MODULE),
+    ("OPENAT2", kind::OPENAT2),
 ];
 
 fn kind_of(name: &[u8]) -> Option<u16> {

@@ -36,6 +36,10 @@ pub struct Call {
 
 /// What the arguments point to. Everything may be unknown: the answer is then `None`.
 pub trait Inspect<'a> {
+    /// Whether argument `index` was told at all.
+    fn knows_argument(&self, _index: usize) -> bool {
+        true
+    }
     /// The NUL-terminated text behind argument `index`, without its NUL.
     fn text(&mut self, index: usize, address: u64) -> Option<&'a [u8]>;
     /// `len` bytes of the caller's memory.
@@ -194,6 +198,18 @@ pub fn descriptor_argument(ty: EventType, place: usize, call: &Call) -> Option<i
     }
 }
 
+/// The argument that parameter `place` of an event is made of, if it is a number of a list of named
+/// ones.
+#[must_use]
+pub fn named_argument(ty: EventType, place: usize) -> Option<usize> {
+    match row_of(ty).get(place)? {
+        Source::U32(index) | Source::FcntlCommand(index) | Source::PtraceRequest(index) => {
+            Some(*index)
+        }
+        _ => None,
+    }
+}
+
 /// How the parameters of `ty` are read.
 fn row_of(ty: EventType) -> &'static [Source] {
     rows::ROWS
@@ -219,9 +235,52 @@ pub fn parameters<'a>(
     }
     let count = info.params.len();
     for source in row_of(ty).iter().take(count) {
-        params.push(parameter(*source, call, inspect, arena));
+        let is_told = last_argument(*source).is_none_or(|index| inspect.knows_argument(index));
+        params.push(if is_told {
+            parameter(*source, call, inspect, arena)
+        } else {
+            Param::Unknown
+        });
     }
     params.resize(count, Param::Unknown);
+}
+
+/// The last of the arguments that a parameter is made of.
+fn last_argument(source: Source) -> Option<usize> {
+    match source {
+        Source::Unknown
+        | Source::Ret
+        | Source::RetUnsigned
+        | Source::Tuple
+        | Source::Device
+        | Source::Inode => None,
+        Source::CreateMode { mode, flags } => Some(mode.max(flags)),
+        Source::Address { pointer, len } => Some(pointer.max(len)),
+        Source::FdPair(index, _)
+        | Source::I32(index)
+        | Source::I64(index)
+        | Source::U32(index)
+        | Source::U64(index)
+        | Source::Fd(index)
+        | Source::Pid(index)
+        | Source::Id(index)
+        | Source::Text(index)
+        | Source::Mode(index)
+        | Source::OpenFlags(index)
+        | Source::OpenHow(index)
+        | Source::OpenHowMode(index)
+        | Source::OpenHowResolve(index)
+        | Source::CloneFlags(index)
+        | Source::ChownFlags(index)
+        | Source::StatFlags(index)
+        | Source::Prot(index)
+        | Source::MmapFlags(index)
+        | Source::FcntlCommand(index)
+        | Source::PtraceRequest(index)
+        | Source::NameOption(index)
+        | Source::SocketType(index)
+        | Source::CreateFlags(index) => Some(index),
+    }
 }
 
 /// One parameter.

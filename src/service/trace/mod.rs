@@ -228,7 +228,7 @@ const fn no_signals(source: io::Error) -> Error {
 fn tree(rules: RuleSet, config: &Config, threads: &[(i32, i32)]) -> Result<Tree, Error> {
     // execve's own opens are no calls of the tracee, so none must be recognised here.
     let mut enricher = super::enricher(true, config)?;
-    enricher.set_needs(super::needs(&rules));
+    enricher.set_needs(super::needs(&rules, &super::plan::Plan::default()));
     let outputs = super::outputs::start_stream(config, "stderr", io::stderr())?;
     Ok(Tree::new(enricher, Judge::new(rules, formatter(config), outputs), threads))
 }

@@ -1,0 +1,114 @@
+//! The audit in the loop: planned anew when rules change, looked after, given up.
+
+use std::io;
+use std::os::fd::AsRawFd as _;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Poll};
+
+use super::audit;
+use super::audit::Care;
+use super::judge::Judge;
+use super::live::AUDIT;
+use super::live::BUDGET;
+use super::live::Live;
+use super::live::Sources;
+use super::live::note;
+use super::plan::Plan;
+use crate::decode::Record;
+use crate::engine::ruleset::RuleSet;
+use crate::log;
+use crate::log::Level;
+use crate::metrics::METRICS;
+use crate::sources::Source as _;
+use crate::sources::guardian::Ward;
+
+impl Live {
+    /// Waits for the audit's records, if they are read.
+    pub(super) fn register_audit(&self, poll: &Poll) -> io::Result<()> {
+        let Some(source) = &self.sources.audit else { return Ok(()) };
+        let fd = source.fd().as_raw_fd();
+        poll.registry().register(&mut SourceFd(&fd), AUDIT, Interest::READABLE)
+    }
+
+    /// Reads what waits of system calls; whether more may wait. Before the processes: whatever one
+    /// did before it ended is read then.
+    pub(super) fn read_calls(&mut self) -> bool {
+        if let Some(heart) = self.heart {
+            heart.beat();
+        }
+        let Self { sources, audit, losses, .. } = self;
+        let Some(source) = &mut sources.audit else { return false };
+        let mut on_call = |record: Record<'_>| {
+            if let Record::Audit(event) = record {
+                audit.push(event);
+            }
+        };
+        match source.drain(BUDGET, &mut on_call) {
+            Ok(drained) => note(drained, losses),
+            Err(error) => {
+                log!(Level::Critical, "{error}; {}", error.hint());
+                METRICS.sources.up.with(&["audit"]).set(0);
+                sources.audit = None;
+                false
+            }
+        }
+    }
+
+    /// Makes the plan for the rules as they are now, and carries it out.
+    pub(super) fn plan_anew(&mut self, poll: &Poll, judge: &Judge) -> io::Result<Plan> {
+        let rules = judge.rules();
+        if self.sources.audit.is_none() {
+            self.planner.host.audit = audit::facts(&self.planner.settings);
+        }
+        let mut plan = self.planner.plan(rules.rules());
+        let Sources { audit: source, guarded, .. } = &mut self.sources;
+        let result = match source {
+            Some(source) => audit::install(source, &plan, guarded.guardian()).map(|()| None),
+            None => audit::open(&plan, &self.planner.settings, guarded.guardian()),
+        };
+        match result {
+            Ok(None) => {}
+            Ok(Some(source)) => {
+                let fd = source.fd().as_raw_fd();
+                poll.registry().register(&mut SourceFd(&fd), AUDIT, Interest::READABLE)?;
+                METRICS.sources.up.with(&["audit"]).set(1);
+                self.sources.audit = Some(source);
+            }
+            Err(why) => plan = self.lose_audit(why, rules),
+        }
+        log!(Level::Debug, "{plan}");
+        self.enricher.set_needs(super::needs(rules, &plan));
+        Ok(plan)
+    }
+
+    /// Goes on without the audit: what others can tell is theirs again.
+    fn lose_audit(&mut self, why: String, rules: &RuleSet) -> Plan {
+        log!(Level::Critical, "system calls aren't told any more: {why}");
+        self.sources.audit = None;
+        if let Some(guardian) = self.sources.guarded.guardian() {
+            guardian.release(Ward::AuditSocket);
+        }
+        self.planner.without_audit(why);
+        self.planner.plan(rules.rules())
+    }
+
+    /// Looks whether seat and rules are as they were left.
+    pub(super) fn keep_audit(&mut self, poll: &Poll, judge: &Judge) -> io::Result<()> {
+        let Sources { audit: source, guarded, .. } = &mut self.sources;
+        let Some(source) = source else { return Ok(()) };
+        let care = if source.seat_fd().is_some() && guarded.guardian().is_none() {
+            Care::Lost("the audit's seat is not kept without a guardian".to_owned())
+        } else {
+            audit::look_after(source, &mut self.losses)
+        };
+        let Care::Lost(why) = care else { return Ok(()) };
+        // Closing takes it off the poll, too; but its descriptor may be shared.
+        let fd = source.fd().as_raw_fd();
+        poll.registry().deregister(&mut SourceFd(&fd))?;
+        let rules = judge.rules();
+        let plan = self.lose_audit(why, rules);
+        self.enricher.set_needs(super::needs(rules, &plan));
+        Ok(())
+    }
+}

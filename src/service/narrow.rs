@@ -1,0 +1,269 @@
+//! What the conditions of rules say of a call before anybody looks at it: whether it has to have
+//! succeeded, what it has to have returned, which of a list of named arguments it has to have.
+//!
+//! Each condition is judged with three answers on a made event that has one value and nothing
+//! else. Where the answer is "no" whatever else is true, the kernel need not tell of such a call.
+//! What isn't understood could be: too much is asked for then, never too little.
+
+use crate::decode::audit::rule::Filter;
+use crate::decode::syscall;
+use crate::decode::syscall::Abi;
+use crate::decode::syscall::Call;
+use crate::decode::syscall::Inspect;
+use crate::engine::rule::Rule;
+use crate::event::Arena;
+use crate::event::DataType;
+use crate::event::Event;
+use crate::event::EventFd;
+use crate::event::EventFlags;
+use crate::event::EventType;
+use crate::event::FdNumber;
+use crate::event::Param;
+use crate::event::World;
+use crate::fields::Arg;
+use crate::fields::Field;
+
+/// The largest errno that has a name, and one that has none.
+const LAST_ERRNO: i64 = 132;
+const NAMELESS_ERRNO: i64 = 133;
+/// What successful calls return: none, the first descriptors, others.
+const RESULTS: [i64; 7] = [0, 1, 2, 3, 4, 10, 1000];
+/// Descriptors of standard input, output and error are the only results that rules single out.
+const LAST_STANDARD: i64 = 2;
+/// No more alternatives than this are made; then everything is asked for.
+const MAX_ALTERNATIVES: usize = 4;
+/// Values that named arguments can have: families, commands, options, requests of ptrace(2).
+const VALUES: [std::ops::Range<u64>; 2] = [0..80, 0x4200..0x4218];
+/// A value without a name.
+const NAMELESS_VALUE: u64 = 4095;
+
+/// The narrowest filters under which the kernel tells of every call of type `ty` that one of
+/// `rules` can match. Each entry is a rule of its own; an empty entry: every call; no entry: no
+/// rule can match any.
+pub(super) fn filters(rules: &[&Rule], ty: EventType) -> Vec<Vec<Filter>> {
+    let probe = Probe::new(rules, ty);
+    let Some(result) = probe.result_filter() else { return Vec::new() };
+    let result: Vec<Filter> = result.into_iter().collect();
+    match probe.argument_filters() {
+        None => vec![result],
+        Some(arguments) => arguments
+            .into_iter()
+            .map(|argument| std::iter::once(argument).chain(result.iter().copied()).collect())
+            .collect(),
+    }
+}
+
+/// Asks all rules about made events of one type.
+struct Probe<'r> {
+    rules: &'r [&'r Rule],
+    ty: EventType,
+    world: World,
+}
+
+impl<'r> Probe<'r> {
+    fn new(rules: &'r [&'r Rule], ty: EventType) -> Self {
+        Self { rules, ty, world: World::default() }
+    }
+
+    /// Whether a rule can match a call whose parameter at `place` is `param`.
+    fn may_match(&self, place: usize, param: Param<'_>) -> bool {
+        let arena = Arena::new();
+        let mut params = vec![Param::Unknown; self.ty.info().params.len()];
+        let Some(slot) = params.get_mut(place) else { return true };
+        *slot = param;
+        let makes_fd = self.ty.info().has(EventFlags::CREATES_FD) && place == 0;
+        let num = match param {
+            Param::Int(number) if makes_fd => FdNumber::Known(number),
+            _ => FdNumber::None,
+        };
+        let event = Event {
+            num: 1,
+            ts: 0,
+            ty: self.ty,
+            cpu: None,
+            tid: 0,
+            params: &params,
+            thread: None,
+            fd: EventFd { num, info: None, name_changed: false, is_unread: false },
+            world: &self.world,
+            arena: &arena,
+        };
+        let is_known = |field: &Field| self.is_known(field, place, makes_fd);
+        self.rules.iter().any(|rule| rule.condition.decide(&event, &is_known) != Some(false))
+    }
+
+    /// Whether a made event has the true value of a field.
+    fn is_known(&self, field: &Field, place: usize, makes_fd: bool) -> bool {
+        match (field.info.name, &field.arg) {
+            ("evt.type" | "evt.dir" | "syscall.type", _) => true,
+            ("evt.res" | "evt.rawres" | "evt.failed", _) => place == 0,
+            ("fd.num", _) => makes_fd,
+            ("evt.arg" | "evt.rawarg", Arg::Index(index)) => usize::try_from(*index) == Ok(place),
+            // Its place in each event type; `u8::MAX`: this one has no such parameter.
+            ("evt.arg" | "evt.rawarg", Arg::Param(places)) => places
+                .get(self.ty.index())
+                .is_some_and(|&own| own == u8::MAX || usize::from(own) == place),
+            _ => false,
+        }
+    }
+
+    /// What the result has to be. `Some(None)`: anything; `None`: there is none that could match.
+    fn result_filter(&self) -> Option<Option<Filter>> {
+        let has_result = self.ty.info().params.first().is_some_and(|param| {
+            matches!(param.ty, DataType::Errno | DataType::Fd | DataType::Pid | DataType::Int64)
+        });
+        if !has_result {
+            return Some(None);
+        }
+        let may = |result| self.may_match(0, Param::Int(result));
+        let may_fail = may(-NAMELESS_ERRNO) || (1..=LAST_ERRNO).any(|errno| may(-errno));
+        let good: Vec<i64> = RESULTS.into_iter().filter(|result| may(*result)).collect();
+        match (may_fail, good.last()) {
+            (true, Some(_)) => Some(None),
+            (true, None) => Some(Some(Filter::Success(false))),
+            (false, None) => None,
+            (false, Some(&last)) if last <= LAST_STANDARD => {
+                Some(Some(Filter::ExitAtMost(u32::try_from(last).unwrap_or(0))))
+            }
+            (false, Some(_)) => Some(Some(Filter::Success(true))),
+        }
+    }
+
+    /// The values of one named argument that can match; `None`: any.
+    fn argument_filters(&self) -> Option<Vec<Filter>> {
+        let params = self.ty.info().params;
+        (1..params.len()).find_map(|place| {
+            let is_list = params.get(place).is_some_and(|param| {
+                param.flags.is_some()
+                    && matches!(
+                        param.ty,
+                        DataType::EnumFlags8 | DataType::EnumFlags16 | DataType::EnumFlags32
+                    )
+            });
+            let argument = syscall::named_argument(self.ty, place).filter(|_| is_list)?;
+            let which = u8::try_from(argument).ok().filter(|which| *which < 4)?;
+            if self.may_match(place, self.decoded(place, argument, NAMELESS_VALUE)?) {
+                return None;
+            }
+            let mut found = Vec::new();
+            for value in VALUES.into_iter().flatten() {
+                if self.may_match(place, self.decoded(place, argument, value)?) {
+                    found.push(Filter::Argument(which, u32::try_from(value).ok()?));
+                }
+            }
+            (found.len() <= MAX_ALTERNATIVES).then_some(found)
+        })
+    }
+
+    /// The parameter that an argument of that value becomes.
+    fn decoded(&self, place: usize, argument: usize, value: u64) -> Option<Param<'static>> {
+        let mut arguments = [0; 6];
+        *arguments.get_mut(argument)? = value;
+        let call = Call { abi: Abi::X86_64, number: 0, arguments, result: 0 };
+        let arena = Arena::new();
+        let mut params = Vec::new();
+        syscall::parameters(self.ty, &call, &mut Nothing, &arena, &mut params);
+        match params.get(place)? {
+            Param::UInt(number) => Some(Param::UInt(*number)),
+            Param::Int(number) => Some(Param::Int(*number)),
+            _ => None,
+        }
+    }
+}
+
+/// A caller of whom nothing is known.
+struct Nothing;
+
+impl<'a> Inspect<'a> for Nothing {
+    fn text(&mut self, _: usize, _: u64) -> Option<&'a [u8]> {
+        None
+    }
+    fn memory(&mut self, _: u64, _: usize) -> Option<&'a [u8]> {
+        None
+    }
+    fn file(&mut self, _: i64) -> Option<(u32, u64)> {
+        None
+    }
+    fn tuple(&mut self, _: i64) -> Option<&'a [u8]> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::load::Loader;
+    use crate::engine::load::Settings;
+
+    fn narrowed(ty: &str, condition: &str) -> Vec<Vec<Filter>> {
+        let text = format!(
+            "- rule: r\n  desc: d\n  condition: {condition}\n  output: o\n  priority: INFO\n"
+        );
+        let mut loader = Loader::new(Settings::default());
+        assert!(loader.add("rules.yaml", text.as_bytes()).successful());
+        let loaded = loader.finish().unwrap();
+        let rules: Vec<&Rule> = loaded.rules.iter().collect();
+        filters(&rules, EventType::by_name(ty).unwrap())
+    }
+
+    /// A test of what a condition on a type is narrowed to.
+    macro_rules! case {
+        ($name:ident, $ty:expr, $condition:expr, [$([$($filter:expr),*]),*]) => {
+            #[test]
+            fn $name() {
+                let expected: Vec<Vec<Filter>> = vec![$(vec![$($filter),*]),*];
+                assert_eq!(narrowed($ty, $condition), expected);
+            }
+        };
+    }
+
+    case!(nothing_is_said_of_the_result, "connect", "evt.type = connect and proc.name = nc", [[]]);
+    case!(
+        a_result_that_is_not_negative,
+        "connect",
+        "evt.type = connect and evt.rawres >= 0",
+        [[Filter::Success(true)]]
+    );
+    case!(
+        success_by_its_name,
+        "chmod",
+        "evt.type in (chmod, fchmod) and evt.res = SUCCESS",
+        [[Filter::Success(true)]]
+    );
+    case!(
+        success_or_one_error,
+        "connect",
+        "evt.type = connect and (evt.rawres >= 0 or evt.res = EINPROGRESS)",
+        [[]]
+    );
+    case!(
+        a_failure,
+        "setuid",
+        "evt.type = setuid and evt.failed = true",
+        [[Filter::Success(false)]]
+    );
+    case!(
+        a_standard_descriptor,
+        "dup2",
+        "evt.type in (dup, dup2, dup3) and evt.rawres in (0, 1, 2)",
+        [[Filter::ExitAtMost(2)]]
+    );
+    case!(
+        an_argument_by_its_name,
+        "socket",
+        "evt.type = socket and evt.arg.domain contains AF_PACKET and proc.name != tcpdump",
+        [[Filter::Argument(0, 17)]]
+    );
+    case!(
+        arguments_by_their_names_and_success,
+        "ptrace",
+        "evt.type = ptrace and evt.arg.request in (PTRACE_POKETEXT, PTRACE_POKEDATA) and evt.res = \
+         SUCCESS",
+        [
+            [Filter::Argument(0, 4), Filter::Success(true)],
+            [Filter::Argument(0, 5), Filter::Success(true)]
+        ]
+    );
+    case!(any_argument_but_one, "socket", "evt.type = socket and evt.arg.domain != AF_UNIX", [[]]);
+    case!(another_type, "connect", "evt.type in (connect, bind) and not evt.type = connect", []);
+}

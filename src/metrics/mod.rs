@@ -1,6 +1,6 @@
 //! What the agent counts about itself: one static table of atomics, no lock where events pass.
 //!
-//! Each metric is one row in [`rows`]: name, kind, labels, meaning. The web server, the snapshot,
+//! Each metric is one row in `rows`: name, kind, labels, meaning. The web server, the snapshot,
 //! the page and the documents list the same rows. Who reads them is not known here.
 
 pub mod measure;

@@ -12,6 +12,7 @@ use std::process::Stdio;
 
 use support::Need;
 use support::have;
+use support::host::Sandbox;
 use support::must_fire;
 use support::must_fire::Sees;
 
@@ -58,6 +59,8 @@ fn without_root_too() {
     if !have("without_root_too", &[Need::Root]) {
         return;
     }
+    // Its processes are the host's, wherever the tests run.
+    let _host = Sandbox::new();
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).unwrap();
     check_traced(dir.path(), &["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]);

@@ -21,6 +21,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -28,6 +29,13 @@ use numbered::{Bench, await_that, numbers};
 use support::Need;
 use support::have;
 use support::host::{Agent, Sandbox};
+
+/// The daemons of these tests get in each other's way: one test at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A syslog daemon with one socket and one file.
 struct Rsyslog {
@@ -73,6 +81,7 @@ impl Drop for Rsyslog {
 }
 
 fn through_rsyslog(more: &str, keys: &str, head: &str) {
+    let _alone = alone();
     let bench = Bench::new(&format!(
         "syslog_output: {{enabled: true}}\n\
          eyas: {{syslog_output: {{socket: DIR/socket{keys}}}}}\n"
@@ -122,6 +131,7 @@ fn over_logrotate(test: &str, how: &str, keep_alive: bool) {
     if !have(test, &[Need::Root, Need::Fanotify, Need::ProcConnector, Need::Logrotate]) {
         return;
     }
+    let _alone = alone();
     let sandbox = Sandbox::new();
     let dir = sandbox.dir.display().to_string();
     let rules = format!(

@@ -15,6 +15,9 @@ use std::path::PathBuf;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -231,6 +234,13 @@ fn guardians(agent: u32) -> Vec<i32> {
     found
 }
 
+/// The note of an agent's death is the host's: one agent at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// An agent with the rendezvous, its sandbox, and how its guardian is called.
 fn agent(sandbox: &Sandbox, options: &[&str]) -> Agent {
     let rules = sandbox.dir.join("rules.yaml");
@@ -272,6 +282,7 @@ fn programs_that_end_at_once_are_told_with_their_arguments() {
         return;
     }
     const COUNT: usize = 200;
+    let _alone = alone();
     let sandbox = Sandbox::new();
     let mut agent = agent(&sandbox, &[]);
     let mut wanted = Vec::new();
@@ -299,6 +310,7 @@ fn a_stopped_agent_keeps_nobody_and_tells_of_it_afterwards() {
     if !have("a_stopped_agent_keeps_nobody_and_tells_of_it_afterwards", HOST) {
         return;
     }
+    let _alone = alone();
     let sandbox = Sandbox::new();
     let mut agent = agent(&sandbox, &[]);
     let openers = Openers::start(&sandbox, 4);
@@ -316,6 +328,7 @@ fn a_killed_or_crashed_agent_keeps_nobody_and_leaves_no_guardian() {
         return;
     }
     for signal in [Signal::SIGKILL, Signal::SIGABRT] {
+        let _alone = alone();
         let sandbox = Sandbox::new();
         let agent = agent(&sandbox, &[]);
         let guardian = guardians(agent.pid())[0];
@@ -336,6 +349,7 @@ fn a_killed_guardian_is_made_anew_and_keeps_nobody() {
     if !have("a_killed_guardian_is_made_anew_and_keeps_nobody", HOST) {
         return;
     }
+    let _alone = alone();
     let sandbox = Sandbox::new();
     let mut agent = agent(&sandbox, &[]);
     let openers = Openers::start(&sandbox, 4);
@@ -356,6 +370,7 @@ fn an_agent_without_room_for_alerts_or_memory_keeps_nobody() {
     if !have("an_agent_without_room_for_alerts_or_memory_keeps_nobody", HOST) {
         return;
     }
+    let _alone = alone();
     let sandbox = Sandbox::new();
     let full = ["-o", "file_output.enabled=true", "-o", "file_output.filename=/dev/full"];
     let agent = agent(&sandbox, &full);
@@ -415,6 +430,7 @@ fn an_agent_that_runs_in_circles_keeps_nobody() {
     if !have("an_agent_that_runs_in_circles_keeps_nobody", HOST) {
         return;
     }
+    let _alone = alone();
     let sandbox = Sandbox::new();
     let agent = agent(&sandbox, &[]);
     let openers = Openers::start(&sandbox, 4);
@@ -428,6 +444,7 @@ fn another_permission_listener_beside_us_stands_in_nobodys_way() {
     if !have("another_permission_listener_beside_us_stands_in_nobodys_way", HOST) {
         return;
     }
+    let _alone = alone();
     let sandbox = Sandbox::new();
     let mut agent = agent(&sandbox, &[]);
     let flags = abi::FAN_CLASS_CONTENT | abi::FAN_CLOEXEC | abi::FAN_NONBLOCK;
@@ -465,6 +482,7 @@ fn switched_off_there_is_no_guardian() {
     if !have("switched_off_there_is_no_guardian", HOST) {
         return;
     }
+    let _alone = alone();
     let sandbox = Sandbox::new();
     let agent = Agent::watch(&sandbox, &["-o", "eyas.rendezvous=false"]);
     assert!(guardians(agent.pid()).is_empty());

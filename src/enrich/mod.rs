@@ -11,6 +11,7 @@ pub mod descriptor;
 pub mod exe;
 pub mod fds;
 mod file_records;
+mod image;
 pub mod layers;
 pub mod live;
 pub mod look;

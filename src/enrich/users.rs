@@ -106,10 +106,13 @@ impl Users {
             self.containers.insert(Bytes::clone(id), Checked::default());
         }
         let Some(checked) = self.containers.get_mut(id) else { return };
-        if checked.is_due(now_ns)
-            && let Ok(etc) = process.directory_in_root(c"etc")
-        {
-            checked.refresh(id, etc.as_fd(), &mut self.text, world);
+        if !checked.is_due(now_ns) {
+            return;
+        }
+        match process.directory_in_root(c"etc") {
+            Ok(etc) => checked.refresh(id, etc.as_fd(), &mut self.text, world),
+            // This process can't be looked at; the next one may be.
+            Err(_) => checked.at_ns = None,
         }
     }
 

@@ -1,3 +1,5 @@
+//! The spool over ends, damage and want of room.
+
 use super::*;
 
 fn settings(dir: &Path) -> Settings {

@@ -222,7 +222,7 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
     let ended = live.run(&mut waiting, &mut judge, &mut keeper, setup.duration);
     keeper.stop();
     // From here on a second signal ends the program at once.
-    let _ = poll::unblock_all();
+    let _ = poll::end_on_signals();
     if let Some(path) = &setup.pid_file {
         // It is stale anyway if it can't be removed.
         let _ = std::fs::remove_file(path);
@@ -275,7 +275,7 @@ pub fn profile_live(
     on_ready();
     let ended = live.run_alone(&mut waiting, &mut judge, duration);
     // From here on a second signal ends the program at once.
-    let _ = poll::unblock_all();
+    let _ = poll::end_on_signals();
     // What was seen is worth telling however it ended.
     if let Err(error) = ended {
         log!(Level::Error, "cannot wait for events: {error}");
@@ -309,7 +309,7 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     let began = Instant::now();
     let result =
         replay::run(file, setup.duration, world_of(setup.config), &mut judge, &mut should_stop);
-    let _ = poll::unblock_all();
+    let _ = poll::end_on_signals();
     if setup.verbose {
         print_speed("", &judge, began.elapsed());
     }

@@ -188,8 +188,9 @@ mod tests {
     fn a_thread_with_its_own_table_closes_nothing_of_others() {
         let file = tempfile::tempfile().unwrap();
         let number = file.as_raw_fd();
+        // Its other end is the main table's: in the thread's own it is closed.
+        let (kept, _other) = channel::pair().unwrap();
         std::thread::spawn(move || {
-            let (kept, _other) = channel::pair().unwrap();
             let own = own_descriptors(&[kept.as_raw_fd()]).unwrap();
             assert!(nix::unistd::close(number).is_err());
             channel::send(own[0].as_fd(), b"still open", None).unwrap();

@@ -13,6 +13,8 @@ use nix::poll::PollFd;
 use nix::poll::PollFlags;
 use nix::poll::PollTimeout;
 use nix::sys::inotify;
+use nix::sys::signal;
+use nix::sys::signal::SigHandler;
 use nix::sys::signal::SigSet;
 use nix::sys::signal::Signal;
 use nix::sys::signalfd;
@@ -66,6 +68,21 @@ impl AsFd for SignalFd {
 /// Those of pthread_sigmask(3).
 pub fn unblock_all() -> io::Result<()> {
     Ok(SigSet::empty().thread_set_mask()?)
+}
+
+/// From here on `SIGINT` and `SIGTERM` end the process at once, also if it was started with them
+/// ignored, as shells start what runs in the background: what is ignored is dropped when the block
+/// is taken off, not delivered.
+///
+/// # Errors
+///
+/// Those of sigaction(2) and pthread_sigmask(3).
+pub fn end_on_signals() -> io::Result<()> {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        // SAFETY: no function of ours becomes a handler; the default action touches no memory.
+        unsafe { signal::signal(signal, SigHandler::SigDfl) }?;
+    }
+    unblock_all()
 }
 
 /// Blocks all signals that can be blocked in the calling thread.
@@ -267,7 +284,7 @@ mod tests {
     fn a_blocked_signal_arrives_by_descriptor() {
         let signals = SignalFd::new(&[Signal::SIGUSR2]).unwrap();
         assert_eq!(signals.read().unwrap(), None);
-        nix::sys::signal::raise(Signal::SIGUSR2).unwrap();
+        signal::raise(Signal::SIGUSR2).unwrap();
         assert_eq!(signals.read().unwrap(), Some(Signal::SIGUSR2));
     }
 

@@ -201,9 +201,10 @@ fn in_staying_child(act: impl FnOnce()) {
     let (mut done, tell) = std::io::pipe().unwrap();
     // SAFETY: the parent's other threads only wait; the C library keeps its own locks sound.
     if unsafe { libc::fork() } == 0 {
-        // SAFETY: integers.
-        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+        end_with_parent();
         let well = std::panic::catch_unwind(std::panic::AssertUnwindSafe(act)).is_ok();
+        // A change of identity takes it back.
+        end_with_parent();
         let _ = (&tell).write_all(&[u8::from(well)]);
         loop {
             // SAFETY: waits for a signal.
@@ -214,6 +215,12 @@ fn in_staying_child(act: impl FnOnce()) {
     let mut well = [0];
     done.read_exact(&mut well).unwrap();
     assert_eq!(well, [1], "a case went wrong");
+}
+
+/// Has the kernel end this process with the thread that forked it.
+fn end_with_parent() {
+    // SAFETY: integers.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
 /// Runs something in a process of its own, so that it may end as whom and where it likes.

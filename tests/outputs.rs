@@ -45,6 +45,29 @@ fn every_alert_goes_to_the_file_and_to_stdout_in_order() {
 }
 
 #[test]
+fn alerts_that_repeat_one_become_a_summary_if_asked() {
+    let keys =
+        "stdout_output: {enabled: true}\neyas: {repeats: {window: 10ms, fields: [proc.name]}}\n";
+    let run = Bench::new(keys).run(25_000);
+    let out = text(&run.stdout);
+    let lines: Vec<_> = out.lines().take_while(|line| !line.starts_with("Events")).collect();
+    // An event a microsecond: two windows and a half.
+    assert_eq!(lines.len(), 6, "{out}");
+    assert!(lines[0].ends_with("Warning n=/n/0000000 by=worker"));
+    assert!(lines[1].ends_with("n=/n/0000000 by=worker (repeated 9999 times in 0.009 s)"));
+    assert!(lines[2].ends_with("Warning n=/n/0010000 by=worker"));
+    assert!(lines[5].ends_with("n=/n/0020000 by=worker (repeated 4999 times in 0.004 s)"));
+    assert!(out.contains("Events detected: 25000\n"));
+
+    let all = "stdout_output: {enabled: true}\neyas: {repeats: {window: 1h}}\n";
+    let run = Bench::new(all).run(500);
+    assert_eq!(numbers(&run.stdout).len(), 500, "their files differ");
+    let wrong = "stdout_output: {enabled: true}\neyas: {repeats: {window: 1h, fields: [x.y]}}\n";
+    let run = Bench::new(wrong).run(1);
+    assert!(text(&run.stderr).contains("Error: eyas.repeats.fields: 'x.y' is no field"));
+}
+
+#[test]
 fn without_any_output_the_agent_does_not_start() {
     let run = Bench::new("").run(1);
     assert_eq!(run.status.code(), Some(1));

@@ -60,6 +60,8 @@ static KEYS: &[(&str, Kind)] = &[
     ("eyas.http_output.timeout", Text),
     ("eyas.queue_capacity", Integer),
     ("eyas.rendezvous", Bool),
+    ("eyas.repeats.fields", List),
+    ("eyas.repeats.window", Text),
     ("eyas.spool.directory", Text),
     ("eyas.spool.enabled", Bool),
     ("eyas.spool.fsync", Text),

@@ -22,6 +22,17 @@ pub struct Outputs {
     pub http: Option<Http>,
     /// `eyas.spool`, whether or not an output uses it; `None` if it is switched off.
     pub spool: Option<Spool>,
+    /// `eyas.repeats`: alerts that repeat another are counted instead of sent.
+    pub repeats: Option<Repeats>,
+}
+
+/// `eyas.repeats`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Repeats {
+    /// For how long.
+    pub window: Duration,
+    /// Whose values have to be the same, beside the rule.
+    pub fields: Vec<String>,
 }
 
 /// `file_output` and `eyas.file_output`.
@@ -132,6 +143,7 @@ impl Outputs {
             program: Program::read(keys)?,
             http: Http::read(keys)?,
             spool: Spool::read(keys)?,
+            repeats: Repeats::read(keys)?,
         })
     }
 
@@ -143,6 +155,21 @@ impl Outputs {
             || self.syslog.is_some()
             || self.program.is_some()
             || self.http.is_some()
+    }
+}
+
+impl Repeats {
+    fn read(keys: &Keys<'_>) -> Result<Option<Self>, Error> {
+        const FIELDS: [&str; 4] = ["proc.exepath", "fd.name", "user.uid", "container.id"];
+        let window = duration(keys, "eyas.repeats.window", "0s")?;
+        if window.is_zero() {
+            return Ok(None);
+        }
+        let mut fields = keys.texts("eyas.repeats.fields")?;
+        if fields.is_empty() {
+            fields = FIELDS.map(str::to_owned).into();
+        }
+        Ok(Some(Self { window, fields }))
     }
 }
 

@@ -32,17 +32,22 @@ pub(super) fn push_alert(formatter: &Formatter, rule: &Rule, event: &Event<'_>, 
     push_text_member("rule", rule.name.as_bytes(), out);
     push_text_member("source", rule.source.as_bytes(), out);
     if formatter.include_tags {
-        out.extend_from_slice(b",\"tags\":[");
-        for (index, tag) in rule.tags.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            push_string(tag.as_bytes(), out);
-        }
-        out.push(b']');
+        push_tags_member(&rule.tags, out);
     }
     push_time_member(event.ts, out);
     out.push(b'}');
+}
+
+/// Appends `,"tags":[…]`.
+pub(super) fn push_tags_member(tags: &[String], out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"tags\":[");
+    for (index, tag) in tags.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        push_string(tag.as_bytes(), out);
+    }
+    out.push(b']');
 }
 
 /// Appends `,"time":"…Z"`.

@@ -5,8 +5,10 @@
 
 mod internal;
 mod json;
+mod summary;
 
 pub use internal::{Internal, InternalValue};
+pub use summary::Summary;
 
 use std::io::Write;
 

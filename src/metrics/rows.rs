@@ -116,6 +116,7 @@ metrics! {
         dropped: Counter = "Alerts dropped because a queue was full.",
         failed: Counter = "Alerts that a channel could not write.",
         waiting: Family<Gauge> ["output"] = "Alerts that wait in the queue of an output.",
+        repeated: Counter = "Alerts that repeated another one and were counted instead of sent.",
         latency: Histogram = "From the event's time to the alert's being queued.",
     }
     /// Alerts that are sent by HTTP.

@@ -69,6 +69,7 @@ fn outputs_differ(old: &Config, new: &Config) -> bool {
 /// others. Meanwhile events wait with the kernel: as long as `output_timeout` at the worst.
 fn replace_outputs(config: &Config, judge: &mut Judge, waiting: &Loop) -> Result<(), Error> {
     outputs::check(config)?;
+    judge.count_repeats(outputs::repeats(config)?);
     let nowhere = outputs::nowhere(config)?;
     if !judge.replace_outputs(nowhere).finish().is_complete {
         log!(Level::Warning, "not all alerts went out by the outputs of the old configuration");

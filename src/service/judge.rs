@@ -22,6 +22,7 @@ use crate::sys::clock;
 use super::drops;
 use super::drops::Reaction;
 use super::profile::Profile;
+use super::repeats::Repeats;
 use super::statistics::Statistics;
 use super::telemetry::Board;
 
@@ -34,6 +35,7 @@ pub struct Judge {
     outputs: Outputs,
     statistics: Statistics,
     line: Vec<u8>,
+    repeats: Option<Repeats>,
     is_live: bool,
     board: Option<Arc<Board>>,
     /// Measures the rules instead of alerting.
@@ -51,6 +53,7 @@ impl Judge {
             outputs,
             statistics: Statistics::default(),
             line: Vec::with_capacity(4096),
+            repeats: None,
             is_live: false,
             board: None,
             profile: None,
@@ -79,6 +82,13 @@ impl Judge {
         self.formatter.is_bare
     }
 
+    /// Alerts that repeat another one are counted instead of sent from now on, or not any more;
+    /// what was counted so far is told.
+    pub fn count_repeats(&mut self, repeats: Option<Repeats>) {
+        self.summarize(u64::MAX);
+        self.repeats = repeats;
+    }
+
     /// The events from here on are told by the source of that name.
     pub fn set_source(&mut self, name: &'static str) {
         self.statistics.set_source(name);
@@ -86,8 +96,21 @@ impl Judge {
 
     /// Judges one event.
     pub fn judge(&mut self, event: &Event<'_>) {
-        let Self { rules, scratch, formatter, outputs, statistics, line, is_live, board, profile } =
-            self;
+        if self.repeats.is_some() {
+            self.summarize(event.ts);
+        }
+        let Self {
+            rules,
+            scratch,
+            formatter,
+            outputs,
+            statistics,
+            line,
+            is_live,
+            board,
+            profile,
+            repeats,
+        } = self;
         statistics.count_event(event.ty);
         if let Some(profile) = profile {
             profile.see(rules, event);
@@ -95,6 +118,10 @@ impl Judge {
         }
         rules.evaluate(event, scratch, |rule| {
             statistics.count(rule);
+            if repeats.as_mut().is_some_and(|repeats| repeats.is_repeat(rule, event)) {
+                METRICS.outputs.repeated.increment();
+                return;
+            }
             line.clear();
             formatter.format(rule, event, line);
             outputs.push(line, rule.priority as u8);
@@ -105,6 +132,18 @@ impl Judge {
                 board.alert(&rule.name, rule.priority, event.ts, line);
             }
         });
+    }
+
+    /// Sends the summaries of the alerts whose time is up. `now_ns`: nanoseconds since the epoch.
+    pub fn summarize(&mut self, now_ns: u64) {
+        let Self { formatter, outputs, line, repeats, .. } = self;
+        while let Some(ended) = repeats.as_mut().and_then(|it| it.take_ended(now_ns)) {
+            let summary = ended.summary();
+            line.clear();
+            let zone = TimeZone { offset_at: super::local_offset };
+            formatter.summary(&summary, zone, line);
+            outputs.push(line, summary.priority as u8);
+        }
     }
 
     /// Does what is to be done about lost events; whether the agent has to end. `now_ns`:
@@ -201,7 +240,8 @@ impl Judge {
 
     /// Takes it apart at the end: rules, counts, and the outputs to be finished.
     #[must_use]
-    pub fn into_parts(self) -> (RuleSet, Statistics, Outputs) {
+    pub fn into_parts(mut self) -> (RuleSet, Statistics, Outputs) {
+        self.summarize(u64::MAX);
         (self.rules, self.statistics, self.outputs)
     }
 }

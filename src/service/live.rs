@@ -466,6 +466,7 @@ impl Live {
         }
         METRICS.enrich.processes.set(self.enricher.process_count());
         METRICS.enrich.forgotten.reach(self.enricher.forgotten_processes());
+        judge.summarize(now_ns);
         judge.outputs().check();
         let events = judge.statistics().events;
         self.drops.check(now_ns, events).is_some_and(|reaction| judge.react(&reaction, now_ns))

@@ -23,6 +23,7 @@ mod privileges;
 pub mod profile;
 pub mod progress;
 pub mod reload;
+pub mod repeats;
 pub mod replay;
 mod sources;
 pub mod statistics;
@@ -202,6 +203,7 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
         enricher.set_looks(Box::new(move || inbox.next_look()));
     }
     let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;
+    let repeats = outputs::repeats(config)?;
     let outputs = outputs::start(config, WhenFull::Drop, setup.is_bare, wakes(waiting.waker()))?;
     let reloader = Reloader::new(Arc::clone(&setup.load), waiting.waker());
     let mut keeper = Keeper::start(config, identity(setup.versions), reloader, &setup.origin)?;
@@ -215,6 +217,7 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
 
     let formatter = Formatter { is_bare: setup.is_bare, ..formatter(config) };
     let mut judge = Judge::new(setup.rules, formatter, outputs).live(keeper.board());
+    judge.count_repeats(repeats);
     keeper.show(&judge, &setup.origin, &opened.plan.told());
     let drops = Drops::new(config.drops.clone(), clock::realtime_ns());
     let mut live = Live::new(opened.sources, enricher, signals, drops).with_planner(opened.planner);
@@ -296,9 +299,11 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     log!(Level::Info, "Loaded event sources: syscall");
     log!(Level::Info, "Enabled event sources: syscall");
     log!(Level::Info, "Replaying events from the capture file: {}", file.display());
+    let repeats = outputs::repeats(setup.config)?;
     let outputs = outputs::start(setup.config, WhenFull::Wait, setup.is_bare, || {})?;
     let formatter = Formatter { is_bare: setup.is_bare, ..formatter(setup.config) };
     let mut judge = Judge::new(setup.rules, formatter, outputs);
+    judge.count_repeats(repeats);
     let mut should_stop = |judge: &Judge| {
         if let Some(Ok(Some(signal))) = signals.as_ref().map(SignalFd::read) {
             log!(Level::Info, "{signal} received, exiting...");

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::Error;
+use super::repeats::Repeats;
 use crate::config::Config;
 use crate::config::outputs::File;
 use crate::config::outputs::Fsync;
@@ -49,6 +50,12 @@ pub(super) fn check(config: &Config) -> Result<(), Error> {
         "No output configured, please make sure at least one output is configured and enabled."
             .to_owned(),
     ))
+}
+
+/// What counts alerts that repeat another one, if the configuration asks for it.
+pub(super) fn repeats(config: &Config) -> Result<Option<Repeats>, Error> {
+    let made = config.outputs.repeats.as_ref().map(|it| Repeats::new(it.window, &it.fields));
+    made.transpose().map_err(Error::Refused)
 }
 
 /// Starts all channels that are switched on. What can't be opened now is told, and tried again when

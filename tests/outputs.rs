@@ -15,10 +15,13 @@ mod capture;
 mod numbered;
 
 use std::fs;
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
 
 use eyas::outputs::file::{FileChannel, Rotation, Settings as FileSettings};
+use eyas::outputs::program::{Program, Settings as ProgramSettings};
+use eyas::outputs::syslog::{Settings as SyslogSettings, Syslog};
 use eyas::outputs::{Channel, Outputs, Settings, WhenFull};
 use numbered::{Bench, assert_lines, await_that, numbers, resident_kib};
 
@@ -146,12 +149,47 @@ fn a_full_disk_costs_only_what_goes_there_and_is_told() {
     assert!(log.ends_with("Error: not every alert could be written; see the log\n"), "{log}");
 }
 
-/// What a live agent does with a file that can't be written: /dev/full is never anything else.
+/// What a live agent does with channels that take nothing: a full disk, a directory in which not
+/// even root can make files, a syslog daemon that is gone or reads nothing, a program that reads
+/// nothing, whether it is started once or for each alert.
 #[test]
 fn a_dead_output_holds_nobody_up_and_takes_bounded_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let _mute = UnixDatagram::bind(dir.path().join("mute")).unwrap();
     let rotation = Rotation { max_bytes: 0, max_age: Duration::ZERO, keep: 0 };
-    let file = FileSettings { path: "/dev/full".into(), keep_alive: true, rotation };
-    let channel: Box<dyn Channel> = Box::new(FileChannel::new(file));
+    let file = |path: &str| -> Box<dyn Channel> {
+        let settings = FileSettings { path: path.into(), keep_alive: true, rotation };
+        Box::new(FileChannel::new(settings))
+    };
+    let syslog = |name: &str| -> Box<dyn Channel> {
+        Box::new(Syslog::new(SyslogSettings {
+            socket: dir.path().join(name),
+            is_rfc_5424: false,
+            facility: 1,
+            tag: "falco".to_owned(),
+            hostname: String::new(),
+        }))
+    };
+    let program = |keep_alive| -> Box<dyn Channel> {
+        // It ends with this test.
+        let program = "exec 3<&0; while kill -0 $PPID 2>/dev/null; do sleep 0.2; done".to_owned();
+        Box::new(Program::new(ProgramSettings { program, keep_alive }))
+    };
+    let channels: [(_, Box<dyn Channel>); 6] = [
+        ("full disk", file("/dev/full")),
+        ("read-only directory", file("/sys/kernel/alerts.log")),
+        ("syslog without daemon", syslog("gone")),
+        ("mute syslog daemon", syslog("mute")),
+        ("program that never reads", program(true)),
+        ("programs that never end", program(false)),
+    ];
+    for (name, channel) in channels {
+        costs_only_itself(name, channel);
+    }
+}
+
+fn costs_only_itself(name: &'static str, channel: Box<dyn Channel>) {
+    const ALERTS: u64 = 500_000;
     let settings = Settings {
         capacity: 16_384,
         when_full: WhenFull::Drop,
@@ -159,17 +197,21 @@ fn a_dead_output_holds_nobody_up_and_takes_bounded_memory() {
         timeout: Duration::from_millis(200),
         may_end: false,
     };
-    let outputs = Outputs::start(settings, vec![("file", channel)], || {}).unwrap();
+    let outputs = Outputs::start(settings, vec![(name, channel)], || {}).unwrap();
     let before = resident_kib(std::process::id());
     let alert = [b'x'; 1000];
     let dropped = eyas::metrics::METRICS.outputs.dropped.get();
-    for _ in 0..1_000_000 {
+    let failed = eyas::metrics::METRICS.outputs.failed.get();
+    for _ in 0..ALERTS {
         outputs.push(&alert, 4);
     }
-    // A gigabyte was pushed; the queue's bound is 16 MB here.
+    // Half a gigabyte was pushed; the queue's bound is 16 MB here.
     let grown = resident_kib(std::process::id()).saturating_sub(before);
-    assert!(grown < 64 << 10, "{grown} KiB");
+    assert!(grown < 64 << 10, "{name}: {grown} KiB");
     let lost = eyas::metrics::METRICS.outputs.dropped.get() - dropped;
-    assert!(lost >= 1_000_000 - 16_384 - 256, "{lost}");
-    assert!(!outputs.finish().is_complete);
+    assert!(lost >= ALERTS - 16_384 - 1024, "{name}: {lost}");
+    assert!(!outputs.finish().is_complete, "{name}");
+    let failed = eyas::metrics::METRICS.outputs.failed.get() - failed;
+    // What a pipe or a socket took counts as written.
+    assert!(lost + failed >= ALERTS - 1024, "{name}: {lost} + {failed}");
 }

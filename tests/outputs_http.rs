@@ -25,6 +25,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
+use eyas::outputs::spool::Spool;
+use eyas::outputs::{Channel, Maker, Outputs, Settings, WhenFull, http, spool};
 use numbered::{Bench, await_that, numbers};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -289,7 +291,7 @@ fn a_proxy_looks_the_servers_name_up() {
     assert!(asked.load(SeqCst) >= 1);
 }
 
-fn spool(bench: &Bench, arguments: &[&str]) -> (Option<i32>, String) {
+fn spool_command(bench: &Bench, arguments: &[&str]) -> (Option<i32>, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_eyas"));
     command.arg("spool").args(arguments).arg("-c").arg(bench.path("eyas.yaml"));
     let output = command.output().unwrap();
@@ -298,7 +300,7 @@ fn spool(bench: &Bench, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 fn status(bench: &Bench) -> serde_json::Value {
-    let (code, text) = spool(bench, &["status", "--json"]);
+    let (code, text) = spool_command(bench, &["status", "--json"]);
     assert_eq!(code, Some(0), "{text}");
     serde_json::from_str(&text).unwrap()
 }
@@ -314,20 +316,20 @@ fn what_a_dead_server_did_not_take_is_shown_checked_and_drained() {
     agent.feed(0..300);
     await_that("the spool is there", || bench.path("spool/lock").exists());
     await_that("all is kept", || status(&bench)["waiting"] == 300);
-    let (code, text) = spool(&bench, &["drain"]);
+    let (code, text) = spool_command(&bench, &["drain"]);
     assert_eq!(code, Some(1));
     assert!(text.contains("is in use by another process"), "{text}");
     agent.kill();
 
-    let (code, text) = spool(&bench, &["status"]);
+    let (code, text) = spool_command(&bench, &["status"]);
     assert!(code == Some(0) && text.contains("waiting:  300 alerts\n"), "{text}");
-    let (code, text) = spool(&bench, &["verify"]);
+    let (code, text) = spool_command(&bench, &["verify"]);
     assert!(code == Some(0) && text.ends_with("all is well\n"), "{text}");
-    let (code, text) = spool(&bench, &["drain", "--timeout", "1"]);
+    let (code, text) = spool_command(&bench, &["drain", "--timeout", "1"]);
     assert!(code == Some(1) && text.contains("300 alerts are left\n"), "{text}");
 
     let server = Server::start_at(address, kept, None, Arc::new(|_, _| Answer::Keep(200)));
-    let (code, text) = spool(&bench, &["drain"]);
+    let (code, text) = spool_command(&bench, &["drain"]);
     assert!(code == Some(0) && text.contains("the spool is empty\n"), "{text}");
     assert_eq!(sent(&server.kept()), (0..300).collect::<Vec<_>>());
     assert!(server.kept()[0].headers["eyas-chain"].starts_with("0 "));
@@ -338,8 +340,66 @@ fn what_a_dead_server_did_not_take_is_shown_checked_and_drained() {
     let mut bytes = fs::read(segment.as_ref().unwrap()).unwrap();
     bytes[300] ^= 1;
     fs::write(segment.unwrap(), bytes).unwrap();
-    let (_, text) = spool(&bench, &["verify"]);
+    let (_, text) = spool_command(&bench, &["verify"]);
     assert!(text.contains("the checksum is wrong"), "{text}");
+}
+
+/// A reload to another server while the old one is dead: the new output gets the spool with all
+/// that waits there, and nobody waits for either.
+#[test]
+fn an_output_hands_its_spool_over_to_the_one_that_takes_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let make = |address: std::net::SocketAddr| {
+        let settings = http::Settings {
+            url: format!("http://{address}/"),
+            user_agent: "test".to_owned(),
+            headers: Vec::new(),
+            is_json: false,
+            compress: false,
+            keep_alive: true,
+            echo: false,
+            timeout: Duration::from_secs(20),
+            proxy: String::new(),
+            tls: http::tls::Settings::default(),
+        };
+        let spool = spool::Settings {
+            directory: dir.path().join("spool"),
+            max_bytes: 1 << 20,
+            fsync: spool::Fsync::Never,
+            chain: false,
+        };
+        let end = http::End {
+            patience: Duration::from_millis(200),
+            limit: Some(Duration::from_secs(20)),
+        };
+        move || -> std::io::Result<Box<dyn Channel>> {
+            let spool = Spool::open(spool).map_err(std::io::Error::other)?;
+            Ok(Box::new(http::Http::start(settings, Some(spool), end)?))
+        }
+    };
+    let settings = Settings {
+        capacity: 1000,
+        when_full: WhenFull::Drop,
+        buffered: false,
+        timeout: Duration::from_secs(20),
+        may_end: false,
+    };
+    let push = |outputs: &Outputs, numbers: std::ops::Range<u64>| {
+        numbers.for_each(|number| outputs.push(format!("n=/n/{number:07}").as_bytes(), 4));
+    };
+    // Nobody accepts what comes there.
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap();
+    let channels = vec![("http", make(dead.local_addr().unwrap())().unwrap())];
+    let old = Outputs::start(settings, channels, || {}).unwrap();
+    push(&old, 0..100);
+    let good = Server::start(|_, _| Answer::Keep(200));
+    let makers: Vec<Maker> = vec![("http", Box::new(make(good.address)))];
+    let (new, successors) = Outputs::start_beside(settings, makers, || {}).unwrap();
+    successors.follow(old);
+    push(&new, 100..200);
+    await_that("all has arrived", || good.count() == 200);
+    assert_eq!(sent(&good.kept()), (0..200).collect::<Vec<_>>());
+    assert!(new.finish().is_complete);
 }
 
 /// The server fails three requests of ten, in every way, is slow now and then, and restarts twice;

@@ -14,12 +14,11 @@ pub mod stdout;
 pub mod syslog;
 mod worker;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -29,7 +28,7 @@ use crate::log_limited;
 use crate::metrics::METRICS;
 
 use queue::Queue;
-use worker::{State, Worker};
+use worker::{Seat, State};
 
 /// How often it is looked, at the end, whether anything moves.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -128,6 +127,12 @@ pub trait Channel: Send {
 /// A channel and what the log calls it.
 pub type Named = (&'static str, Box<dyn Channel>);
 
+/// Opens a channel; called where it may block.
+pub type Make = Box<dyn FnOnce() -> io::Result<Box<dyn Channel>> + Send>;
+
+/// How a channel is opened, and what the log calls it.
+pub type Maker = (&'static str, Make);
+
 /// What came of the outputs in the end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Finished {
@@ -152,9 +157,68 @@ struct Outlet {
     queue: Arc<Queue>,
     state: Arc<State>,
     thread: JoinHandle<()>,
-    end_patience: Option<Duration>,
     /// Closed by the thread's end.
     ended: Receiver<()>,
+}
+
+/// Where a thread gets its channel from.
+enum Origin {
+    Ready(Box<dyn Channel>),
+    /// Made once another one is through.
+    After(Receiver<Predecessor>, Make),
+}
+
+/// A channel that makes way for another.
+#[derive(Debug)]
+struct Predecessor {
+    outlet: Outlet,
+    settings: Settings,
+    start: Instant,
+}
+
+impl Predecessor {
+    /// Waits until it has written what waits there, or takes too long; `on_look` is called
+    /// meanwhile.
+    fn finish(self, on_look: &dyn Fn()) {
+        let name = self.outlet.name;
+        let timeout = patience(&self.settings);
+        if !self.outlet.finish(timeout, self.start, self.settings.may_end, on_look) {
+            log!(
+                Level::Warning,
+                "{name}: not all alerts went out by the output of the old configuration"
+            );
+        }
+    }
+}
+
+/// Outputs that keep alerts until they are told whom they follow.
+#[derive(Debug)]
+pub struct Successors(Vec<(&'static str, Sender<Predecessor>)>);
+
+impl Successors {
+    /// Ends `old`: each of its channels writes what waits there, within the deadline of any end,
+    /// before the one of the same name is opened. Nothing here waits for that.
+    pub fn follow(self, old: Outputs) {
+        let Self(mut successors) = self;
+        let Outputs { outlets, settings, start } = old;
+        for outlet in outlets {
+            outlet.queue.end();
+            let name = outlet.name;
+            let predecessor = Predecessor { outlet, settings, start };
+            let place = successors.iter().position(|successor| successor.0 == name);
+            if let Some(place) = place {
+                // If its thread is gone, there is nobody who would have to wait.
+                let _ = successors.swap_remove(place).1.send(predecessor);
+                continue;
+            }
+            // Without a thread it still writes what waits; only its losses are not told.
+            let _ = std::thread::Builder::new()
+                .name(format!("leaving-{name}"))
+                .stack_size(128 << 10)
+                .spawn(move || predecessor.finish(&|| {}));
+        }
+        // Whoever follows nobody begins now, since its sender is dropped.
+    }
 }
 
 impl Outputs {
@@ -169,33 +233,65 @@ impl Outputs {
         on_broken: impl Fn() + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let on_broken = Arc::new(on_broken);
-        let mut outputs =
-            Self { outlets: Vec::with_capacity(channels.len()), settings, start: Instant::now() };
-        for (name, to) in channels {
-            let waiting = METRICS.outputs.waiting.with(&[name]);
-            let queue = Arc::new(Queue::new(settings.capacity, waiting));
-            let state = Arc::new(State::default());
-            let (alive, ended) = channel();
-            let end_patience = to.end_patience();
-            let worker = Worker {
-                name,
-                channel: to,
-                queue: Arc::clone(&queue),
-                state: Arc::clone(&state),
-                settings,
-                start: outputs.start,
-                batch: VecDeque::new(),
-                failing: None,
-                _alive: alive,
-            };
-            let on_broken = Arc::clone(&on_broken);
-            let thread = std::thread::Builder::new()
-                .name(format!("output-{name}"))
-                .stack_size(512 << 10)
-                .spawn(move || worker.run(&*on_broken))?;
-            outputs.outlets.push(Outlet { name, queue, state, thread, end_patience, ended });
+        let mut outputs = Self::none(settings, channels.len());
+        for (name, channel) in channels {
+            outputs.add(name, Origin::Ready(channel), &on_broken)?;
         }
         Ok(outputs)
+    }
+
+    /// As [`start`](Self::start), for outputs that take the place of others: alerts are kept until
+    /// [`Successors::follow`], and each channel is opened by its own thread then.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be made; then nothing was opened.
+    pub fn start_beside(
+        settings: Settings,
+        makers: Vec<Maker>,
+        on_broken: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<(Self, Successors)> {
+        let on_broken = Arc::new(on_broken);
+        let mut outputs = Self::none(settings, makers.len());
+        let mut successors = Vec::with_capacity(makers.len());
+        for (name, make) in makers {
+            let (sender, receiver) = channel();
+            outputs.add(name, Origin::After(receiver, make), &on_broken)?;
+            successors.push((name, sender));
+        }
+        Ok((outputs, Successors(successors)))
+    }
+
+    fn none(settings: Settings, places: usize) -> Self {
+        Self { outlets: Vec::with_capacity(places), settings, start: Instant::now() }
+    }
+
+    /// Starts the thread of one channel.
+    fn add<F: Fn() + Send + Sync + 'static>(
+        &mut self,
+        name: &'static str,
+        origin: Origin,
+        on_broken: &Arc<F>,
+    ) -> io::Result<()> {
+        let waiting = METRICS.outputs.waiting.with(&[name]);
+        let queue = Arc::new(Queue::new(self.settings.capacity, waiting));
+        let state = Arc::new(State::default());
+        let (alive, ended) = channel();
+        let seat = Seat {
+            name,
+            queue: Arc::clone(&queue),
+            state: Arc::clone(&state),
+            settings: self.settings,
+            start: self.start,
+            _alive: alive,
+        };
+        let on_broken = Arc::clone(on_broken);
+        let thread = std::thread::Builder::new()
+            .name(format!("output-{name}"))
+            .stack_size(512 << 10)
+            .spawn(move || seat.run(origin, &*on_broken))?;
+        self.outlets.push(Outlet { name, queue, state, thread, ended });
+        Ok(())
     }
 
     /// Hands an alert over, without an end of line. `priority` as in [`Alert`].
@@ -250,12 +346,11 @@ impl Outputs {
         for outlet in &self.outlets {
             outlet.queue.end();
         }
-        let timeout = self.settings.timeout;
-        let timeout = if timeout.is_zero() { END_PATIENCE } else { timeout };
+        let timeout = patience(&self.settings);
         let mut finished = Finished { is_complete: true, is_stream_blocked: false };
         for outlet in self.outlets {
             let name = outlet.name;
-            let is_complete = outlet.finish(timeout, self.start, self.settings.may_end);
+            let is_complete = outlet.finish(timeout, self.start, self.settings.may_end, &|| {});
             finished.is_complete &= is_complete;
             finished.is_stream_blocked |= matches!(name, "stdout" | "stderr") && !is_complete;
         }
@@ -287,13 +382,11 @@ impl Outlet {
     }
 
     /// Waits for the thread's end; whether everything was written, or its reader has gone and may.
-    fn finish(self, timeout: Duration, start: Instant, may_end: bool) -> bool {
-        // A little more than the channel itself takes.
-        let timeout = self
-            .end_patience
-            .map_or(timeout, |patience| timeout.max(patience + Duration::from_millis(500)));
+    fn finish(self, timeout: Duration, start: Instant, may_end: bool, on_look: &dyn Fn()) -> bool {
         let mut discards_since = None;
         while self.ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            on_look();
+            let timeout = timeout.max(self.state.end_patience());
             if self.is_stuck(timeout, start) && discards_since.is_none() {
                 log!(
                     Level::Notice,
@@ -329,6 +422,11 @@ impl Outlet {
             log!(Level::Warning, "{}: {failed} alerts could not be written", self.name);
         }
     }
+}
+
+/// How long the end waits for a channel in which nothing moves.
+fn patience(settings: &Settings) -> Duration {
+    if settings.timeout.is_zero() { END_PATIENCE } else { settings.timeout }
 }
 
 fn milliseconds(duration: Duration) -> u64 {
@@ -464,6 +562,56 @@ mod tests {
         assert!(outputs.is_broken());
         outputs.push(b"y", 4);
         assert!(!outputs.finish().is_complete);
+    }
+
+    fn beside(settings: Settings, channel: &Gated) -> (Outputs, Successors) {
+        let channel = channel.clone();
+        let make: Make = Box::new(move || Ok(Box::new(Stream::new(channel))));
+        Outputs::start_beside(settings, vec![("stdout", make)], || {}).unwrap()
+    }
+
+    #[test]
+    fn what_takes_an_outputs_place_writes_behind_it_and_keeps_nobody_waiting() {
+        let channel = Gated::default();
+        let settings = Settings { timeout: Duration::from_secs(20), capacity: 100, ..SETTINGS };
+        let old = start(settings, &[&channel]);
+        (0..10).for_each(|number| old.push(format!("old {number}").as_bytes(), 4));
+        let (middle, successors) = beside(settings, &channel);
+        successors.follow(old);
+        middle.push(b"middle", 4);
+        let (new, successors) = beside(settings, &channel);
+        successors.follow(middle);
+        (0..10).for_each(|number| new.push(format!("new {number}").as_bytes(), 4));
+        assert_eq!(channel.written(), "");
+        channel.open();
+        assert!(new.finish().is_complete);
+        let lines = |name: &str| (0..10).map(|it| format!("{name} {it}\n")).collect::<String>();
+        assert_eq!(channel.written(), format!("{}middle\n{}", lines("old"), lines("new")));
+    }
+
+    #[test]
+    fn what_takes_the_place_of_a_dead_output_works_after_its_deadline() {
+        let (dead, good) = (Gated::default(), Gated::default());
+        good.open();
+        let old = start(SETTINGS, &[&dead]);
+        old.push(b"lost", 4);
+        let settings = Settings { timeout: Duration::from_secs(20), ..SETTINGS };
+        let (new, successors) = beside(settings, &good);
+        successors.follow(old);
+        new.push(b"new", 4);
+        assert!(new.finish().is_complete);
+        assert_eq!(good.written(), "new\n");
+        dead.open();
+    }
+
+    #[test]
+    fn a_channel_that_can_not_be_made_costs_its_alerts_and_is_told() {
+        let make: Make = Box::new(|| Err(io::ErrorKind::OutOfMemory.into()));
+        let (new, successors) =
+            Outputs::start_beside(SETTINGS, vec![("file", make)], || {}).unwrap();
+        new.push(b"lost", 4);
+        drop(successors);
+        assert!(!new.finish().is_complete);
     }
 
     #[test]

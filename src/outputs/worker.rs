@@ -5,13 +5,14 @@
 //! counted here.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use super::queue::{Order, Queue};
-use super::{Alert, Channel, Fault, Settings, WhenFull, milliseconds};
+use super::{Alert, Channel, Fault, Origin, Settings, WhenFull, milliseconds};
 use crate::log;
 use crate::log::Level;
 use crate::log_limited;
@@ -47,32 +48,93 @@ pub(super) struct State {
     pub(super) dropped: AtomicU64,
     /// Alerts that could not be written.
     pub(super) failed: AtomicU64,
+    /// How long the end waits for the channel, milliseconds; zero: as long as for others.
+    end_patience_ms: AtomicU64,
 }
 
 impl State {
+    /// How long the end waits for the channel if nothing moves: a little more than it takes itself.
+    pub(super) fn end_patience(&self) -> Duration {
+        match self.end_patience_ms.load(Relaxed) {
+            0 => Duration::ZERO,
+            patience => Duration::from_millis(patience + 500),
+        }
+    }
+
     fn mark_busy(&self, start: Instant) {
         self.busy_since_ms.store(milliseconds(start.elapsed()) + 1, Relaxed);
     }
 }
 
-/// One channel, its queue and its thread's state.
-pub(super) struct Worker {
+/// A queue and what is told of its thread, before there is a channel.
+pub(super) struct Seat {
     pub(super) name: &'static str,
-    pub(super) channel: Box<dyn Channel>,
     pub(super) queue: Arc<Queue>,
     pub(super) state: Arc<State>,
     pub(super) settings: Settings,
     pub(super) start: Instant,
-    pub(super) batch: VecDeque<Arc<Alert>>,
-    /// Since when nothing works, and when it was last told.
-    pub(super) failing: Option<Failing>,
     /// Closed by the thread's end.
     pub(super) _alive: Sender<()>,
 }
 
+impl Seat {
+    /// Works until the end of the queue; `on_broken` is called if the channel is gone for good.
+    pub(super) fn run(self, origin: Origin, on_broken: &dyn Fn()) {
+        match self.channel(origin) {
+            Ok(channel) => {
+                let patience = channel.end_patience().map_or(0, milliseconds);
+                self.state.end_patience_ms.store(patience, Relaxed);
+                let worker = Worker { seat: self, channel, batch: VecDeque::new(), failing: None };
+                worker.run(on_broken);
+            }
+            Err(error) => {
+                log!(Level::Error, "Failed to init output: {}: {error}", self.name);
+                self.state.is_broken.store(true, Relaxed);
+                self.fail(self.queue.discard());
+                on_broken();
+            }
+        }
+    }
+
+    /// Waits until whoever it follows is through, and opens the channel.
+    fn channel(&self, origin: Origin) -> io::Result<Box<dyn Channel>> {
+        let (from, make) = match origin {
+            Origin::Ready(channel) => return Ok(channel),
+            Origin::After(from, make) => (from, make),
+        };
+        if let Ok(predecessor) = from.recv() {
+            // That has a deadline; meanwhile nobody shall take this one for stuck.
+            predecessor.finish(&|| self.mark_busy());
+        }
+        self.mark_busy();
+        let channel = make();
+        self.state.busy_since_ms.store(0, Relaxed);
+        channel
+    }
+
+    fn mark_busy(&self) {
+        self.state.mark_busy(self.start);
+    }
+
+    fn fail(&self, alerts: usize) {
+        let alerts = u64::try_from(alerts).unwrap_or(u64::MAX);
+        self.state.failed.fetch_add(alerts, Relaxed);
+        METRICS.outputs.failed.add(alerts);
+    }
+}
+
+/// A seat with its channel.
+struct Worker {
+    seat: Seat,
+    channel: Box<dyn Channel>,
+    batch: VecDeque<Arc<Alert>>,
+    /// Since when nothing works, and when it was last told.
+    failing: Option<Failing>,
+}
+
 /// A channel doesn't work.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Failing {
+struct Failing {
     since: Instant,
     told: Instant,
     pause: Duration,
@@ -80,41 +142,40 @@ pub(super) struct Failing {
 }
 
 impl Worker {
-    /// Works until the end of the queue; `on_broken` is called if the channel is gone for good.
-    pub(super) fn run(mut self, on_broken: &dyn Fn()) {
-        let patience = self.settings.buffered.then_some(GATHER);
+    fn run(mut self, on_broken: &dyn Fn()) {
+        let patience = self.seat.settings.buffered.then_some(GATHER);
         loop {
-            let order = self.queue.take(&mut self.batch, patience, IDLE);
+            let order = self.seat.queue.take(&mut self.batch, patience, IDLE);
             match self.follow(order) {
                 Next::Go => {}
                 Next::Stop => break,
                 Next::Broken => {
-                    self.state.is_broken.store(true, Relaxed);
-                    let left = self.queue.discard();
-                    if !self.settings.may_end {
-                        self.fail(left + self.batch.len());
+                    self.seat.state.is_broken.store(true, Relaxed);
+                    let left = self.seat.queue.discard();
+                    if !self.seat.settings.may_end {
+                        self.seat.fail(left + self.batch.len());
                     }
                     return on_broken();
                 }
             }
         }
-        self.mark_busy();
-        let (state, start) = (Arc::clone(&self.state), self.start);
+        self.seat.mark_busy();
+        let (state, start) = (Arc::clone(&self.seat.state), self.seat.start);
         let progress = || state.mark_busy(start);
         if let Err((lost, fault)) = self.channel.finish(&progress) {
-            log!(Level::Error, "{}: {fault}", self.name);
-            self.fail(lost);
+            log!(Level::Error, "{}: {fault}", self.seat.name);
+            self.seat.fail(lost);
         }
-        self.state.busy_since_ms.store(0, Relaxed);
+        self.seat.state.busy_since_ms.store(0, Relaxed);
     }
 
     fn follow(&mut self, order: Order) -> Next {
         match order {
             Order::Write => self.deliver(),
             Order::Reopen => {
-                self.mark_busy();
+                self.seat.mark_busy();
                 self.channel.reopen();
-                self.state.busy_since_ms.store(0, Relaxed);
+                self.seat.state.busy_since_ms.store(0, Relaxed);
                 Next::Go
             }
             Order::Nothing => {
@@ -123,7 +184,7 @@ impl Worker {
             }
             Order::End => Next::Stop,
             Order::Discard => {
-                self.fail(self.batch.len());
+                self.seat.fail(self.batch.len());
                 self.batch.clear();
                 Next::Stop
             }
@@ -132,7 +193,7 @@ impl Worker {
 
     /// Writes the batch, however many attempts it takes.
     fn deliver(&mut self) -> Next {
-        self.mark_busy();
+        self.seat.mark_busy();
         while !self.batch.is_empty() {
             let before = self.batch.len();
             let result = self.channel.write(self.batch.make_contiguous());
@@ -142,7 +203,7 @@ impl Worker {
             };
             self.batch.drain(..done);
             if done > 0 {
-                self.mark_busy();
+                self.seat.mark_busy();
                 if let Some(failing) = &mut self.failing {
                     failing.pause = FIRST_PAUSE;
                 }
@@ -153,15 +214,15 @@ impl Worker {
             };
             match fault {
                 Fault::Gone(reason) => {
-                    if !self.settings.may_end {
-                        log!(Level::Error, "{}: {reason}", self.name);
+                    if !self.seat.settings.may_end {
+                        log!(Level::Error, "{}: {reason}", self.seat.name);
                     }
                     return Next::Broken;
                 }
                 Fault::Unfit(reason) => {
                     self.batch.pop_front();
-                    self.fail(1);
-                    log_limited!(Level::Error, "{}: an alert is lost: {reason}", self.name);
+                    self.seat.fail(1);
+                    log_limited!(Level::Error, "{}: an alert is lost: {reason}", self.seat.name);
                 }
                 Fault::Full => {}
                 Fault::Again(reason) => {
@@ -171,7 +232,7 @@ impl Worker {
                 }
             }
         }
-        self.state.busy_since_ms.store(0, Relaxed);
+        self.seat.state.busy_since_ms.store(0, Relaxed);
         Next::Go
     }
 
@@ -189,30 +250,30 @@ impl Worker {
             log!(
                 Level::Error,
                 "{}: {reason}; {} alerts wait and it is tried again",
-                self.name,
-                self.batch.len() + self.queue.len()
+                self.seat.name,
+                self.batch.len() + self.seat.queue.len()
             );
         }
-        let waits = self.settings.when_full == WhenFull::Wait;
+        let waits = self.seat.settings.when_full == WhenFull::Wait;
         if waits && (failing.has_given_up || now - failing.since >= WAIT_PATIENCE) {
             if !failing.has_given_up {
                 log!(
                     Level::Error,
                     "{}: {reason} for {} s; alerts are lost until it works",
-                    self.name,
+                    self.seat.name,
                     WAIT_PATIENCE.as_secs()
                 );
             }
             failing.has_given_up = true;
             self.failing = Some(failing);
-            self.fail(self.batch.len());
+            self.seat.fail(self.batch.len());
             self.batch.clear();
             return Next::Go;
         }
         let pause = failing.pause;
         failing.pause = (pause * 2).min(LONGEST_PAUSE);
         self.failing = Some(failing);
-        let order = self.queue.pause(pause);
+        let order = self.seat.queue.pause(pause);
         match order {
             Order::Discard | Order::Reopen => self.follow(order),
             Order::Write | Order::Nothing | Order::End => Next::Go,
@@ -223,18 +284,8 @@ impl Worker {
     fn recover(&mut self) {
         if let Some(failing) = self.failing.take() {
             let seconds = failing.since.elapsed().as_secs();
-            log!(Level::Notice, "{}: works again after {seconds} s", self.name);
+            log!(Level::Notice, "{}: works again after {seconds} s", self.seat.name);
         }
-    }
-
-    fn mark_busy(&self) {
-        self.state.mark_busy(self.start);
-    }
-
-    fn fail(&self, alerts: usize) {
-        let alerts = u64::try_from(alerts).unwrap_or(u64::MAX);
-        self.state.failed.fetch_add(alerts, Relaxed);
-        METRICS.outputs.failed.add(alerts);
     }
 }
 

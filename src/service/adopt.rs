@@ -8,7 +8,6 @@ use std::io;
 use crate::config::{Config, Engine};
 use crate::log;
 use crate::log::Level;
-use crate::outputs::WhenFull;
 
 use super::judge::Judge;
 use super::keeper::Keeper;
@@ -65,16 +64,14 @@ fn outputs_differ(old: &Config, new: &Config) -> bool {
     of(old) != of(new)
 }
 
-/// Ends the old outputs, so that what waits there comes first and nothing is open twice, and starts
-/// others. Meanwhile events wait with the kernel: as long as `output_timeout` at the worst.
+/// Starts other outputs beside the old ones. What waits in the old ones comes first and nothing is
+/// open twice, but nobody waits for that here: the new ones keep what comes meanwhile.
 fn replace_outputs(config: &Config, judge: &mut Judge, waiting: &Loop) -> Result<(), Error> {
     outputs::check(config)?;
-    judge.count_repeats(outputs::repeats(config)?);
-    let nowhere = outputs::nowhere(config)?;
-    if !judge.replace_outputs(nowhere).finish().is_complete {
-        log!(Level::Warning, "not all alerts went out by the outputs of the old configuration");
-    }
-    judge.replace_outputs(outputs::start(config, WhenFull::Drop, false, wakes(waiting.waker()))?);
+    let repeats = outputs::repeats(config)?;
+    let (fresh, successors) = outputs::start_beside(config, wakes(waiting.waker()))?;
+    judge.count_repeats(repeats);
+    successors.follow(judge.replace_outputs(fresh));
     Ok(())
 }
 

@@ -13,9 +13,11 @@ use crate::config::outputs::Spool as SpoolKeys;
 use crate::log;
 use crate::log::Level;
 use crate::outputs;
-use crate::outputs::Channel as _;
+use crate::outputs::Channel;
+use crate::outputs::Maker;
 use crate::outputs::Named;
 use crate::outputs::Outputs;
+use crate::outputs::Successors;
 use crate::outputs::WhenFull;
 use crate::outputs::file::FileChannel;
 use crate::outputs::file::Rotation;
@@ -66,18 +68,39 @@ pub(super) fn start(
     may_end: bool,
     on_broken: impl Fn() + Send + Sync + 'static,
 ) -> Result<Outputs, Error> {
+    let makers = makers(config, when_full).into_iter();
+    let channels = makers.map(|(name, make)| Ok((name, make()?)));
+    let channels = channels.collect::<io::Result<Vec<_>>>().map_err(cannot_start)?;
+    start_channels(config, when_full, channels, may_end, on_broken)
+}
+
+/// As [`start`] for a live agent, for outputs that take the place of others.
+pub(super) fn start_beside(
+    config: &Config,
+    on_broken: impl Fn() + Send + Sync + 'static,
+) -> Result<(Outputs, Successors), Error> {
+    let settings = settings(config, WhenFull::Drop, false);
+    let makers = makers(config, WhenFull::Drop);
+    Outputs::start_beside(settings, makers, on_broken).map_err(cannot_start)
+}
+
+const fn cannot_start(source: io::Error) -> Error {
+    Error::Io { what: "cannot start the outputs", source }
+}
+
+/// What opens each channel that is switched on, in Falco's order.
+fn makers(config: &Config, when_full: WhenFull) -> Vec<Maker> {
     let keys = &config.outputs;
-    let mut channels: Vec<Named> = Vec::new();
-    // Falco's order.
+    let mut makers: Vec<Maker> = Vec::new();
     if let Some(file) = &keys.file {
         let mut channel = FileChannel::new(file_settings(file));
-        if let Err(error) = channel.probe() {
-            log!(Level::Error, "Failed to init output: {error}");
-        }
-        channels.push(("file", Box::new(channel)));
+        makers.push(maker("file", move || {
+            tell_refusal(channel.probe());
+            Ok(channel)
+        }));
     }
     if keys.stdout {
-        channels.push(("stdout", Box::new(Stream::new(Stdout))));
+        makers.push(maker("stdout", || Ok(Stream::new(Stdout))));
     }
     if let Some(keys) = &keys.syslog {
         let mut channel = Syslog::new(syslog::Settings {
@@ -87,20 +110,35 @@ pub(super) fn start(
             tag: keys.tag.clone(),
             hostname: super::hostname(),
         });
-        if let Err(error) = channel.probe() {
-            log!(Level::Error, "Failed to init output: {error}");
-        }
-        channels.push(("syslog", Box::new(channel)));
+        makers.push(maker("syslog", move || {
+            tell_refusal(channel.probe());
+            Ok(channel)
+        }));
     }
     if let Some(keys) = &keys.program {
         let settings =
             program::Settings { program: keys.program.clone(), keep_alive: keys.keep_alive };
-        channels.push(("program", Box::new(Program::new(settings))));
+        makers.push(maker("program", || Ok(Program::new(settings))));
     }
     if let Some(http) = &keys.http {
-        channels.push(("http", Box::new(start_http(config, http, when_full)?)));
+        let settings = http_settings(config, http);
+        let spool = keys.spool.as_ref().map(spool_settings);
+        makers.push(maker("http", move || start_http(settings, spool, when_full)));
     }
-    start_channels(config, when_full, channels, may_end, on_broken)
+    makers
+}
+
+fn maker<C: Channel + 'static>(
+    name: &'static str,
+    make: impl FnOnce() -> io::Result<C> + Send + 'static,
+) -> Maker {
+    (name, Box::new(move || Ok(Box::new(make()?))))
+}
+
+fn tell_refusal(probed: Result<(), String>) {
+    if let Err(error) = probed {
+        log!(Level::Error, "Failed to init output: {error}");
+    }
 }
 
 /// Starts one channel to a standard stream, whatever the configuration says.
@@ -113,15 +151,19 @@ pub(super) fn start_stream(
     start_channels(config, WhenFull::Wait, channels, false, || {})
 }
 
-/// Outputs without any channel, for the time between two configurations.
+/// Outputs without any channel.
 pub(super) fn nowhere(config: &Config) -> Result<Outputs, Error> {
     start_channels(config, WhenFull::Drop, Vec::new(), false, || {})
 }
 
 /// Starts the channel to a server, with its spool if that can be opened.
-fn start_http(config: &Config, keys: &HttpKeys, when_full: WhenFull) -> Result<Http, Error> {
-    let spool = config.outputs.spool.as_ref().and_then(|keys| {
-        let opened = Spool::open(spool_settings(keys));
+fn start_http(
+    settings: http::Settings,
+    spool: Option<spool::Settings>,
+    when_full: WhenFull,
+) -> io::Result<Http> {
+    let spool = spool.and_then(|settings| {
+        let opened = Spool::open(settings);
         opened
             .inspect_err(|error| {
                 log!(Level::Error, "{error}; alerts that the server doesn't take wait in memory");
@@ -132,8 +174,7 @@ fn start_http(config: &Config, keys: &HttpKeys, when_full: WhenFull) -> Result<H
         WhenFull::Drop => http::End { patience: LIVE_PATIENCE, limit: Some(LIVE_LIMIT) },
         WhenFull::Wait => http::End { patience: REPLAY_PATIENCE, limit: None },
     };
-    Http::start(http_settings(config, keys), spool, end)
-        .map_err(|source| Error::Io { what: "cannot start the output by HTTP", source })
+    Http::start(settings, spool, end)
 }
 
 /// Sends what waits in the spool, until it is empty or nothing is taken for `patience`; how many
@@ -200,19 +241,22 @@ fn start_channels(
     may_end: bool,
     on_broken: impl Fn() + Send + Sync + 'static,
 ) -> Result<Outputs, Error> {
+    let settings = settings(config, when_full, may_end);
+    Outputs::start(settings, channels, on_broken).map_err(cannot_start)
+}
+
+fn settings(config: &Config, when_full: WhenFull, may_end: bool) -> outputs::Settings {
     let capacity = match config.queue_capacity {
         0 => config.own_queue_capacity,
         capacity => capacity.min(1 << 20),
     };
-    let settings = outputs::Settings {
+    outputs::Settings {
         capacity,
         when_full,
         buffered: config.buffered_outputs,
         timeout: Duration::from_millis(config.output_timeout_ms),
         may_end,
-    };
-    Outputs::start(settings, channels, on_broken)
-        .map_err(|source| Error::Io { what: "cannot start the outputs", source })
+    }
 }
 
 fn file_settings(file: &File) -> outputs::file::Settings {

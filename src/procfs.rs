@@ -325,6 +325,20 @@ impl FdsDir {
         let name = decimal_name(number, &mut digits);
         Ok(nix::sys::stat::fstatat(&self.dir, name, AtFlags::empty())?)
     }
+
+    /// What the kernel calls the protocol of a socket: `TCP`, `UDPv6`, `UNIX-STREAM` …
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if it was closed; of what is no socket any error.
+    pub fn socket_protocol<'b>(&self, number: i32, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
+        let name = c"system.sockprotoname";
+        let value =
+            sys::fs::attribute_of(self.dir.as_fd(), number, name, buffer).map_err(|error| {
+                error.raw_os_error().map_or(Error::Denied, |n| Errno::from_raw(n).into())
+            })?;
+        Ok(value.strip_suffix(b"\0").unwrap_or(value))
+    }
 }
 
 /// What lstat(2) says of a regular file.

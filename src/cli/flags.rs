@@ -135,7 +135,7 @@ static FLAGS: &[Flag] = &[
     ignored("s", "", Value("PATH"), "statistics are not written to a file; use metrics"),
     ignored("", "stats-interval", Value("MS"), "statistics are not written to a file; use metrics"),
     ignored("", "stats_interval", Value("MS"), "statistics are not written to a file; use metrics"),
-    ignored("S", "snaplen", Value("LEN"), "buffers of read and write are not captured"),
+    ignored("S", "snaplen", Value("LEN"), "buffers are captured up to 80 bytes"),
     ignored("u", "userspace", Nothing, NO_ENGINE),
 ];
 

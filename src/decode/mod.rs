@@ -8,6 +8,7 @@ pub mod proc_connector;
 pub mod procfs;
 pub mod reader;
 pub mod scap;
+pub mod sock_diag;
 pub mod sockaddr;
 pub mod syscall;
 

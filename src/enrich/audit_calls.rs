@@ -5,16 +5,16 @@
 //! what the inode was. A descriptor's number may mean another file by now: what `/proc` says of it
 //! counts only where it agrees with the records.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-
 use super::audit_records::Caller;
 use super::calls::changes_process;
 use super::calls::descriptor_of;
+use super::calls::other_descriptors;
 use super::calls::role_of;
 use super::descriptor::encoded_tuple;
 use super::descriptor::falco_device;
+use super::ends::addressed;
+use super::ends::kind_of_family;
+use super::ends::names_socket;
 use super::live::Draft;
 use super::live::EventSink;
 use super::live::LiveEnricher;
@@ -22,8 +22,6 @@ use super::path::as_base;
 use super::path::join;
 use crate::decode::audit::AuditEvent;
 use crate::decode::audit::PathItem;
-use crate::decode::reader::Reader;
-use crate::decode::sockaddr;
 use crate::decode::syscall;
 use crate::decode::syscall::Abi;
 use crate::decode::syscall::Call;
@@ -36,8 +34,6 @@ use crate::event::EventType;
 use crate::event::Fd;
 use crate::event::FdKind;
 use crate::event::FdNumber;
-use crate::event::Role;
-use crate::event::Socket;
 use crate::event::known;
 use crate::procfs::ProcessDir;
 
@@ -45,12 +41,6 @@ use crate::procfs::ProcessDir;
 const TOLD_ARGUMENTS: usize = 4;
 /// `AT_FDCWD`: a path is relative to the working directory.
 const AT_FDCWD: i64 = -100;
-/// Families: linux/socket.h.
-const AF_UNIX: u16 = 1;
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
-const AF_NETLINK: u16 = 16;
-
 /// The texts behind the arguments, by argument.
 type Texts<'e> = [Option<&'e [u8]>; TOLD_ARGUMENTS];
 
@@ -88,6 +78,9 @@ pub(super) fn tell(
     let calls = &mut enricher.calls;
     calls.arena.reset();
     let arena = &calls.arena;
+    let describer = &mut calls.describer;
+    let mut others = other_descriptors(ty, &call, number, process.as_ref(), describer);
+    others.retain(|(_, fd)| is_the_one(fd, event, ty, info.as_ref()));
     let mut told = Told {
         event,
         ty,
@@ -116,6 +109,7 @@ pub(super) fn tell(
             info: info.as_ref(),
             name_changed: changes_name(ty, event),
             is_unread: info.is_none() && !is_open(ty),
+            others: &others,
         },
     };
     enricher.out.tell(&enricher.world, &draft, sink);
@@ -199,8 +193,7 @@ fn settle(
 fn changes_name(ty: EventType, event: &AuditEvent) -> bool {
     match ty {
         known::CONNECT => true,
-        known::SENDTO | known::SENDMSG => event.sockaddr.is_some(),
-        _ => false,
+        _ => names_socket(ty) && event.sockaddr.is_some(),
     }
 }
 
@@ -212,6 +205,26 @@ fn is_file(fd: &Fd, path: &PathItem) -> bool {
     let (major, minor) = path.device;
     fd.ino == path.inode
         && (path.device == (0, 0) || fd.dev == falco_device(libc::makedev(major, minor)))
+}
+
+/// Whether the records bear out that another descriptor of a call was then what it is now.
+fn is_the_one(fd: &Fd, event: &AuditEvent, ty: EventType, info: Option<&Fd>) -> bool {
+    if matches!(ty, known::DUP | known::DUP2 | known::DUP3) {
+        let is_same = |info: &Fd| (info.dev, info.ino) == (fd.dev, fd.ino) && info.name == fd.name;
+        return info.is_some_and(is_same);
+    }
+    // The directory of a path's last part has a record of its own, but where a file was opened.
+    let parents = event.paths.iter().filter(|path| path.nametype == b"PARENT");
+    let mut parents = parents.map(|path| is_file(fd, path));
+    let is_base_of = |info: &Fd, text: &[u8]| {
+        let (mut base, mut name) = (Vec::new(), Vec::new());
+        as_base(&mut base, &fd.name);
+        join(&mut name, &base, text);
+        name == *info.name
+    };
+    let text = target(event).and_then(|path| path.name.as_deref());
+    parents.any(|is_parent| is_parent)
+        || is_open(ty) && info.zip(text).is_some_and(|(info, text)| is_base_of(info, text))
 }
 
 /// The file that an open opened, named as it was given.
@@ -246,95 +259,6 @@ fn opened(
     }
     fd.name_raw = Bytes::from(text);
     Some(fd)
-}
-
-/// A socket by the address that the call was given, or gave.
-fn addressed(live: Option<Fd>, address: &[u8], ty: EventType) -> Fd {
-    let Some((family, end)) = end_of(address) else {
-        return live.unwrap_or_else(|| Fd::new(FdKind::Unsupported));
-    };
-    let kind = kind_of_family(family);
-    if family == AF_UNIX {
-        let encoded = sockaddr::encode(address).unwrap_or_default();
-        let path = encoded.get(1..).unwrap_or_default();
-        let mut fd = live.filter(|fd| fd.kind == kind).unwrap_or_else(|| Fd::new(kind));
-        if fd.name.is_empty() {
-            fd.name = Bytes::from(path.strip_suffix(b"\0").unwrap_or(path));
-        }
-        return fd;
-    }
-    let Some(end) = end else { return live.unwrap_or_else(|| Fd::new(kind)) };
-    let agrees = |fd: &Fd| {
-        fd.socket.is_some_and(|socket| match ty {
-            known::ACCEPT | known::ACCEPT4 => socket.client == Some(end),
-            known::BIND | known::RECVFROM | known::RECVMSG => {
-                socket.server == Some(end) || socket.client == Some(end)
-            }
-            _ => socket.server == Some(end),
-        })
-    };
-    // A socket that isn't connected any more, or never was, still tells its protocol.
-    let protocol = live.as_ref().and_then(|fd| fd.socket).map(|socket| socket.protocol);
-    let own_kind = if end.0.is_ipv4() { FdKind::Ipv4Socket } else { FdKind::Ipv6Socket };
-    match live {
-        Some(fd) if agrees(&fd) => fd,
-        _ => Fd {
-            socket: Some(socket_of(ty, end, protocol.unwrap_or_default())),
-            ..Fd::new(own_kind)
-        },
-    }
-}
-
-/// What one end tells of a connection.
-fn socket_of(ty: EventType, end: (IpAddr, u16), protocol: crate::event::Protocol) -> Socket {
-    let socket = Socket { protocol, is_partial: true, ..Socket::default() };
-    match ty {
-        known::ACCEPT | known::ACCEPT4 => {
-            Socket { client: Some(end), role: Some(Role::Server), is_connected: true, ..socket }
-        }
-        known::BIND => Socket { server: Some(end), role: Some(Role::Server), ..socket },
-        // Who is whose server isn't told by what was received.
-        known::RECVFROM | known::RECVMSG => Socket { client: Some(end), ..socket },
-        _ => Socket {
-            server: Some(end),
-            role: Some(Role::Client),
-            is_connected: ty == known::CONNECT,
-            ..socket
-        },
-    }
-}
-
-fn kind_of_family(family: u16) -> FdKind {
-    match family {
-        AF_UNIX => FdKind::UnixSocket,
-        AF_INET => FdKind::Ipv4Socket,
-        AF_INET6 => FdKind::Ipv6Socket,
-        AF_NETLINK => FdKind::Netlink,
-        _ => FdKind::Unsupported,
-    }
-}
-
-/// Family, and address with port where it has those. An IPv4 address that is written as IPv6 is an
-/// IPv4 address.
-fn end_of(address: &[u8]) -> Option<(u16, Option<(IpAddr, u16)>)> {
-    let mut reader = Reader::new(address);
-    let family = reader.u16_ne("a family").ok()?;
-    let mut port = || reader.array("a port").map(u16::from_be_bytes).ok();
-    let end = match family {
-        AF_INET => {
-            let port = port()?;
-            let ip: [u8; 4] = reader.array("an address").ok()?;
-            Some((IpAddr::V4(Ipv4Addr::from(ip)), port))
-        }
-        AF_INET6 => {
-            let port = port()?;
-            reader.take(4, "flow information").ok()?;
-            let ip: [u8; 16] = reader.array("an address").ok()?;
-            Some((IpAddr::V6(Ipv6Addr::from(ip)).to_canonical(), port))
-        }
-        _ => None,
-    };
-    Some((family, end))
 }
 
 /// A call as its records tell it, as the decoder asks about it.
@@ -455,18 +379,6 @@ mod tests {
         assert_eq!(shown(&texts_of(known::UNLINK, records)), ["-"; 4]);
         let records = vec![path("/tmp/", "PARENT"), path("x", "CREATE")];
         assert_eq!(shown(&texts_of(known::MKDIRAT, records)), ["-", "x", "-", "-"]);
-    }
-
-    #[test]
-    fn an_address_is_a_connection_whose_other_end_is_unknown() {
-        let v4 = [2, 0, 0, 80, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0];
-        let fd = addressed(None, &v4, known::CONNECT);
-        let socket = fd.socket.unwrap();
-        assert_eq!(fd.kind, FdKind::Ipv4Socket);
-        assert_eq!(socket.server, Some(("1.2.3.4".parse().unwrap(), 80)));
-        assert_eq!((socket.client, socket.role), (None, Some(Role::Client)));
-        let fd = addressed(None, b"\x01\0/run/x\0junk", known::CONNECT);
-        assert_eq!((fd.kind, fd.name.as_ref()), (FdKind::UnixSocket, &b"/run/x"[..]));
     }
 
     #[test]

@@ -6,14 +6,18 @@
 use super::descriptor::Describer;
 use super::descriptor::encoded_tuple;
 use super::descriptor::falco_device;
+use super::ends::addressed;
+use super::ends::kind_of_family;
 use super::live::Draft;
 use super::live::EventSink;
 use super::live::LiveEnricher;
 use super::path::as_base;
 use super::path::join;
 use crate::decode::syscall;
+use crate::decode::syscall::Abi;
 use crate::decode::syscall::Call;
 use crate::decode::syscall::Inspect;
+use crate::decode::syscall::buffers::Message;
 use crate::event::Arena;
 use crate::event::Bytes;
 use crate::event::Category;
@@ -91,6 +95,7 @@ impl LiveEnricher {
         let CallScratch { arena, describer } = &mut self.calls;
         arena.reset();
         let arena = &*arena;
+        let mut is_named = record.ty == known::CONNECT;
         let described = process.as_ref().and_then(|process| {
             let number = descriptor_of(record.ty, record.call)?;
             let role = role_of(record.ty);
@@ -99,11 +104,18 @@ impl LiveEnricher {
             if fd.kind == FdKind::Unsupported {
                 fd.kind = told_kind(record);
             }
+            if let Some(address) = own_address(record, arena) {
+                fd = addressed(Some(fd), address, record.ty);
+                is_named = true;
+            }
             let thread = self.world.thread(i64::from(record.pid));
             name_as_opened(record, thread, process, describer, &mut fd);
             Some((number, Some(fd)))
         });
         let info = described.as_ref().and_then(|(_, fd)| fd.as_ref());
+        let number = described.as_ref().map(|(number, _)| *number);
+        let (ty, call) = (record.ty, record.call);
+        let others = other_descriptors(ty, call, number, process.as_ref(), describer);
         let mut caller = Caller { record, process: process.as_ref(), info, arena };
         let mut params = Vec::with_capacity(record.ty.info().params.len());
         syscall::parameters(record.ty, record.call, &mut caller, arena, &mut params);
@@ -119,7 +131,7 @@ impl LiveEnricher {
             tid: i64::from(record.tid),
             thread: self.world.thread(i64::from(record.pid)),
             params: &params,
-            fd: EventFd { num, info, name_changed: record.ty == known::CONNECT, is_unread: false },
+            fd: EventFd { num, info, name_changed: is_named, is_unread: false, others: &others },
         };
         self.out.tell(&self.world, &draft, sink);
     }
@@ -147,6 +159,52 @@ pub(super) fn descriptor_of(ty: EventType, call: &Call) -> Option<i64> {
     syscall::descriptor_argument(ty, place, call)
 }
 
+/// The descriptors that the parameters of a call name, but `own`, which the event is about.
+pub(super) fn other_descriptors(
+    ty: EventType,
+    call: &Call,
+    own: Option<i64>,
+    process: Option<&ProcessDir>,
+    describer: &mut Describer,
+) -> Vec<(i64, Fd)> {
+    let mut others: Vec<(i64, Fd)> = Vec::new();
+    let Some(process) = process else { return others };
+    for place in 1..ty.info().params.len() {
+        let Some(number) = syscall::descriptor_argument(ty, place, call) else { continue };
+        let is_known = own == Some(number) || others.iter().any(|(other, _)| *other == number);
+        if number >= 0 && !is_known {
+            others.extend(describer.describe(process, number, None).map(|fd| (number, fd)));
+        }
+    }
+    others
+}
+
+/// The address that a call about a socket was given, or gave.
+fn own_address<'a>(record: &CallRecord<'_>, arena: &'a Arena) -> Option<&'a [u8]> {
+    // sizeof(struct sockaddr_storage)
+    const MAX_ADDRESS: u64 = 128;
+    let [_, second, third, _, fifth, sixth] = record.call.arguments;
+    let memory = |address, len: u64| {
+        let bytes = arena.alloc_slice_fill_copy(usize::try_from(len.min(MAX_ADDRESS)).ok()?, 0_u8);
+        ((record.memory)(address, bytes) == bytes.len()).then_some(&*bytes)
+    };
+    let (address, len) = match record.ty {
+        _ if record.call.result < 0 => return None,
+        known::BIND | known::CONNECT => (second, third & u64::from(u32::MAX)),
+        known::SENDTO => (fifth, sixth & u64::from(u32::MAX)),
+        known::RECVFROM if sixth != 0 => {
+            let len = memory(sixth, 4)?.first_chunk::<4>().map(|len| u32::from_ne_bytes(*len))?;
+            (fifth, u64::from(len))
+        }
+        known::SENDMSG | known::RECVMSG => {
+            let len = if record.call.abi == Abi::I386 { 16 } else { 32 };
+            Message::parse(record.call.abi, memory(second, len)?).ok()?.name
+        }
+        _ => return None,
+    };
+    if address == 0 || len == 0 { None } else { memory(address, len) }
+}
+
 /// What a socket is that stands in no table yet: by the family that its call names.
 fn told_kind(record: &CallRecord<'_>) -> FdKind {
     let [first, address, _, _, _, _] = record.call.arguments;
@@ -161,14 +219,7 @@ fn told_kind(record: &CallRecord<'_>) -> FdKind {
         }
         _ => return FdKind::Unsupported,
     };
-    // AF_UNIX, AF_INET, AF_INET6, AF_NETLINK in linux/socket.h.
-    match family {
-        1 => FdKind::UnixSocket,
-        2 => FdKind::Ipv4Socket,
-        10 => FdKind::Ipv6Socket,
-        16 => FdKind::Netlink,
-        _ => FdKind::Unsupported,
-    }
+    u16::try_from(family).map_or(FdKind::Unsupported, kind_of_family)
 }
 
 /// An opened file is named by the path that was given, as Falco does: symbolic links in it stay.

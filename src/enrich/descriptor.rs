@@ -1,38 +1,18 @@
 //! What a descriptor of a process is, read from `/proc` while the process stands still: the link's
-//! text tells the kind, `/proc/<pid>/net` the ends of a socket.
+//! text tells the kind; the ends of a socket are found in `sockets.rs`.
 //!
 //! Source: proc(5) (`/proc/pid/fd`), `falco-libs`' kinds of descriptors as in [`FdKind`].
 
-use std::ffi::CStr;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::look::LINK;
-use crate::decode::procfs::net::parse_inet;
-use crate::decode::procfs::net::parse_unix;
+use super::sockets::Sockets;
 use crate::event::Bytes;
 use crate::event::Fd;
 use crate::event::FdKind;
-use crate::event::Protocol;
 use crate::event::Role;
-use crate::event::Socket;
 use crate::procfs::ProcessDir;
-
-/// As much of a table of sockets as is read: a busy server has many.
-const MAX_TABLE: usize = 8 << 20;
-
-/// A table of IP sockets, with what its sockets are.
-type InetTable = (&'static CStr, Protocol, FdKind);
-
-const INET_TABLES: &[InetTable] = &[
-    (c"net/tcp", Protocol::Tcp, FdKind::Ipv4Socket),
-    (c"net/tcp6", Protocol::Tcp, FdKind::Ipv6Socket),
-    (c"net/udp", Protocol::Udp, FdKind::Ipv4Socket),
-    (c"net/udp6", Protocol::Udp, FdKind::Ipv6Socket),
-    (c"net/icmp", Protocol::Icmp, FdKind::Ipv4Socket),
-    (c"net/raw", Protocol::Raw, FdKind::Ipv4Socket),
-    (c"net/raw6", Protocol::Raw, FdKind::Ipv6Socket),
-];
 
 /// Names of anonymous inodes.
 const ANONYMOUS: &[(&[u8], FdKind)] = &[
@@ -53,12 +33,12 @@ const ANONYMOUS: &[(&[u8], FdKind)] = &[
 #[derive(Debug)]
 pub struct Describer {
     link: Box<[u8; LINK]>,
-    table: Vec<u8>,
+    sockets: Sockets,
 }
 
 impl Default for Describer {
     fn default() -> Self {
-        Self { link: Box::new([0; LINK]), table: Vec::new() }
+        Self { link: Box::new([0; LINK]), sockets: Sockets::default() }
     }
 }
 
@@ -77,7 +57,7 @@ impl Describer {
         if let Some(inode) = inode_of(text, b"socket:[") {
             fd.name = Arc::from(&b""[..]);
             fd.ino = inode;
-            self.socket(process, inode, role, &mut fd);
+            self.sockets.look_up(process, (&fds, number), inode, role, &mut fd);
             return Some(fd);
         }
         if text.starts_with(b"pipe:[") {
@@ -102,71 +82,12 @@ impl Describer {
         }
         Some(fd)
     }
-
-    /// Looks a socket up in the tables of its network namespace.
-    fn socket(&mut self, process: &ProcessDir, inode: u64, role: Option<Role>, fd: &mut Fd) {
-        for (table, protocol, kind) in INET_TABLES {
-            if process.read(table, MAX_TABLE, &mut self.table).is_err() {
-                continue;
-            }
-            let Some(found) = parse_inet(&self.table).find(|socket| socket.inode == inode) else {
-                continue;
-            };
-            let listens = |port| {
-                parse_inet(&self.table).any(|other| other.is_listening && other.local.1 == port)
-            };
-            let role = role.unwrap_or_else(|| {
-                if listens(found.local.1) { Role::Server } else { Role::Client }
-            });
-            let local = (plain(found.local.0), found.local.1);
-            let remote = (plain(found.remote.0), found.remote.1);
-            fd.kind = if local.0.is_ipv4() { FdKind::Ipv4Socket } else { *kind };
-            let is_connected = remote.1 != 0;
-            let (client, server) = match role {
-                Role::Client => (local, remote),
-                Role::Server => (remote, local),
-            };
-            if !is_connected && local.1 == 0 {
-                fd.socket = Some(Socket { protocol: *protocol, ..Socket::default() });
-            } else if !is_connected {
-                fd.kind = if local.0.is_ipv4() { FdKind::Ipv4Server } else { FdKind::Ipv6Server };
-                fd.socket = Some(Socket {
-                    server: Some(local),
-                    protocol: *protocol,
-                    role: Some(Role::Server),
-                    ..Socket::default()
-                });
-            } else {
-                fd.socket = Some(Socket {
-                    client: Some(client),
-                    server: Some(server),
-                    protocol: *protocol,
-                    role: Some(role),
-                    is_connected,
-                    ..Socket::default()
-                });
-            }
-            return;
-        }
-        if process.read(c"net/unix", MAX_TABLE, &mut self.table).is_ok()
-            && let Some(found) = parse_unix(&self.table).find(|socket| socket.inode == inode)
-        {
-            fd.kind = FdKind::UnixSocket;
-            fd.name = Arc::from(found.path);
-            fd.socket = Some(Socket { unix_ends: (found.address, 0), ..Socket::default() });
-        }
-    }
 }
 
 /// `socket:[1234]` → 1234.
 fn inode_of(text: &[u8], prefix: &[u8]) -> Option<u64> {
     let digits = text.strip_prefix(prefix)?.strip_suffix(b"]")?;
     std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-/// An IPv4 address that is written as IPv6 is an IPv4 address.
-fn plain(address: IpAddr) -> IpAddr {
-    address.to_canonical()
 }
 
 fn fd_of(kind: FdKind, name: &[u8]) -> Fd {
@@ -209,6 +130,7 @@ pub fn encoded_tuple(fd: &Fd) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Socket;
 
     #[test]
     fn a_connected_socket_is_encoded_client_first() {

@@ -247,7 +247,13 @@ impl LiveEnricher {
             tid,
             thread: then.or_else(|| self.world.thread(tid)),
             params: &params,
-            fd: EventFd { num, info: info.as_ref(), name_changed: false, is_unread: false },
+            fd: EventFd {
+                num,
+                info: info.as_ref(),
+                name_changed: false,
+                is_unread: false,
+                others: &[],
+            },
         };
         self.out.tell(&self.world, &draft, sink);
     }

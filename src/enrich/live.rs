@@ -10,6 +10,7 @@
 //! What a record means is in `process_records.rs` and `file_records.rs`.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 
 use rustc_hash::FxHashSet;
@@ -62,6 +63,9 @@ pub const MAX_HOLD_NS: u64 = 50_000_000;
 /// How long a change of identity may be held back to learn whether an exec made it: 10 ms.
 pub const MAX_ID_HOLD_NS: u64 = 10_000_000;
 
+/// How often the addresses of the interfaces are read: once a minute.
+const ADDRESSES_EVERY_NS: u64 = 60_000_000_000;
+
 /// Nanoseconds of a clock tick as `/proc` counts them.
 const TICK_NS: u64 = 1_000_000_000 / TICKS_PER_SECOND;
 
@@ -101,6 +105,7 @@ pub struct LiveEnricher {
     pub(super) settings: Settings,
     pub(super) out: Out,
     pub(super) paths: Paths,
+    addresses_due_ns: u64,
 }
 
 impl LiveEnricher {
@@ -136,11 +141,13 @@ impl LiveEnricher {
             needs: Needs::default(),
             out: Out::default(),
             paths: Paths::default(),
+            addresses_due_ns: 0,
             settings,
             proc,
         };
         enricher.out.now_ns = clock::realtime_ns();
         enricher.users.refresh_host(enricher.out.now_ns, &mut enricher.world);
+        enricher.refresh_addresses(enricher.out.now_ns);
         enricher.containers.read_docker_configuration(&enricher.settings.host_root);
         enricher.resync();
         Ok(enricher)
@@ -194,6 +201,19 @@ impl LiveEnricher {
         self.table.expire(&mut self.world, now_ns);
         self.looks.expire(clock::monotonic_ns());
         self.users.refresh_host(now_ns, &mut self.world);
+        self.refresh_addresses(now_ns);
+    }
+
+    /// Reads the addresses of this machine's interfaces, which may change, every now and then.
+    fn refresh_addresses(&mut self, now_ns: u64) {
+        if now_ns < self.addresses_due_ns {
+            return;
+        }
+        self.addresses_due_ns = now_ns.saturating_add(ADDRESSES_EVERY_NS);
+        if let Ok(interfaces) = nix::ifaddrs::getifaddrs() {
+            let own = interfaces.filter_map(|interface| address_of(&interface.address?));
+            self.world.host.addresses = own.collect();
+        }
     }
 
     /// When [`tick`](Self::tick) has something to hand out, in nanoseconds since the epoch.
@@ -419,6 +439,12 @@ pub(super) struct Draft<'a> {
     pub(super) thread: Option<&'a Thread>,
     pub(super) params: &'a [Param<'a>],
     pub(super) fd: EventFd<'a>,
+}
+
+/// The IP address of an interface.
+fn address_of(address: &nix::sys::socket::SockaddrStorage) -> Option<IpAddr> {
+    let v4 = address.as_sockaddr_in().map(|v4| IpAddr::V4(v4.ip()));
+    v4.or_else(|| address.as_sockaddr_in6().map(|v6| IpAddr::V6(v6.ip())))
 }
 
 /// When the system started, in nanoseconds since the epoch: from the clocks, which know it better

@@ -180,6 +180,7 @@ impl EventBuilder {
                 info: self.fd_info.as_ref(),
                 name_changed: false,
                 is_unread: false,
+                others: &[],
             },
             world: &self.world,
             arena: &self.arena,

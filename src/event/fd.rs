@@ -96,6 +96,9 @@ pub struct Socket {
     /// Of a live socket that could not be found any more: only what its call told is known, and
     /// nothing stands in for the rest.
     pub is_partial: bool,
+    /// Of a live socket: the server's end is known to be this side, whatever addresses its network
+    /// namespace has.
+    pub serves: bool,
 }
 
 /// Transport protocols that Falco tells apart.

@@ -107,6 +107,9 @@ pub struct EventFd<'a> {
     pub name_changed: bool,
     /// What it is could not be found out in time: it has no name, not an empty one.
     pub is_unread: bool,
+    /// Other descriptors that the parameters name, by number; where they are not given, those of
+    /// the thread count.
+    pub others: &'a [(i64, Fd)],
 }
 
 /// What is known of a descriptor's number.

@@ -269,6 +269,9 @@ fn is_server<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
     if tuple::is_partial(fd) && fd.socket?.server.is_none() {
         return None;
     }
+    if fd.socket.is_some_and(|socket| socket.serves) {
+        return Some(Value::Bool(true));
+    }
     let address = fd.socket.and_then(|socket| socket.server).map_or_else(
         || match fd.kind {
             FdKind::Ipv6Socket => std::net::Ipv6Addr::UNSPECIFIED.into(),

@@ -110,6 +110,9 @@ pub fn fd_of<'a>(event: &Event<'a>, num: i64) -> Option<&'a Fd> {
     {
         return Some(info);
     }
+    if let Some((_, info)) = event.fd.others.iter().find(|(other, _)| *other == num) {
+        return Some(info);
+    }
     if num < 0 {
         return None;
     }

@@ -59,6 +59,7 @@ impl Scene {
                 info: Some(info),
                 name_changed: false,
                 is_unread: false,
+                others: &[],
             },
         };
         act(&Event {

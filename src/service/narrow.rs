@@ -84,7 +84,7 @@ impl<'r> Probe<'r> {
             tid: 0,
             params: &params,
             thread: None,
-            fd: EventFd { num, info: None, name_changed: false, is_unread: false },
+            fd: EventFd { num, info: None, name_changed: false, is_unread: false, others: &[] },
             world: &self.world,
             arena: &arena,
         };

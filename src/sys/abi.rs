@@ -34,6 +34,8 @@ pub const FAN_EVENT_METADATA_LEN: usize = 24;
 pub const NETLINK_CONNECTOR: i32 = 11;
 /// Protocol of the audit: linux/netlink.h, 2.6.6.
 pub const NETLINK_AUDIT: i32 = 9;
+/// Protocol that tells of sockets: linux/netlink.h, 3.3 (before, `NETLINK_INET_DIAG`).
+pub const NETLINK_SOCK_DIAG: i32 = 4;
 /// Multicast group of the audit's records: linux/audit.h, 3.16.
 pub const AUDIT_NLGRP_READLOG: i32 = 1;
 /// `struct nlmsghdr` in linux/netlink.h.

@@ -60,6 +60,39 @@ fn decimal(number: i32, digits: &mut [u8; DIGITS + 1]) -> &CStr {
     CStr::from_bytes_with_nul(digits.get(start..).unwrap_or_default()).unwrap_or_default()
 }
 
+/// Reads an extended attribute of what entry `number` of a directory leads to.
+///
+/// # Errors
+///
+/// Those of getxattr(2); `ERANGE` if `buffer` is too small.
+#[doc(alias = "getxattr")]
+pub fn attribute_of<'b>(
+    directory: BorrowedFd<'_>,
+    number: i32,
+    name: &CStr,
+    buffer: &'b mut [u8],
+) -> io::Result<&'b [u8]> {
+    const OWN: &[u8] = b"/proc/self/fd/";
+    let mut path = [0; OWN.len() + 2 * (DIGITS + 1)];
+    let (mut first, mut second) = ([0; DIGITS + 1], [0; DIGITS + 1]);
+    let pieces = [
+        OWN,
+        decimal(directory.as_raw_fd(), &mut first).to_bytes(),
+        b"/",
+        decimal(number, &mut second).to_bytes(),
+    ];
+    for (place, byte) in path.iter_mut().zip(pieces.into_iter().flatten()) {
+        *place = *byte;
+    }
+    let path = CStr::from_bytes_until_nul(&path).unwrap_or_default();
+    let start = buffer.as_mut_ptr().cast();
+    // SAFETY: both texts end in NUL, and the call writes at most `buffer.len()` bytes from `start`,
+    // which is our buffer's; it keeps none of the pointers.
+    let returned = unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), start, buffer.len()) };
+    let len = super::check_len(returned)?;
+    Ok(buffer.get(..len).unwrap_or_default())
+}
+
 /// Reads a symbolic link below a directory into `buffer`; the link's text.
 ///
 /// # Errors

@@ -46,6 +46,7 @@ pub fn judge(rules: &RuleSet, case: &Case) -> Vec<String> {
             info: Some(fd),
             name_changed: false,
             is_unread: false,
+            others: &[],
         }),
         world: &world,
         arena: &arena,

@@ -168,6 +168,7 @@ pub(crate) fn connect(address: [u8; 4], port: u16) -> EventBuilder {
         role: Some(Role::Client),
         is_connected: true,
         is_partial: false,
+        serves: false,
     };
     let info = Fd {
         kind: FdKind::Ipv4Socket,

@@ -5,12 +5,14 @@
 //! table, arguments to parameters by `rows`, the kernel's flags to Falco's by
 //! `kernel_flags`. What the arguments point to is asked from an [`Inspect`].
 
+pub mod buffers;
 mod kernel_flags;
 mod numbers;
 mod rows;
 
 use super::sockaddr;
 use crate::event::{Arena, EventType, Kind, Param, flag_tables as tables};
+use buffers::{Buffer, Way};
 
 /// Which table a system call's number belongs to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -93,6 +95,12 @@ enum Source {
         len: usize,
     },
     Tuple,
+    /// The bytes of a buffer.
+    Data(Way, Buffer),
+    /// How many bytes it has room for.
+    Size(Buffer),
+    /// How many bytes were received.
+    Received,
     Device,
     Inode,
 }
@@ -252,10 +260,18 @@ fn last_argument(source: Source) -> Option<usize> {
         | Source::Ret
         | Source::RetUnsigned
         | Source::Tuple
+        | Source::Received
         | Source::Device
         | Source::Inode => None,
         Source::CreateMode { mode, flags } => Some(mode.max(flags)),
-        Source::Address { pointer, len } => Some(pointer.max(len)),
+        Source::Address { pointer, len }
+        | Source::Data(_, Buffer::Plain { pointer, len })
+        | Source::Size(Buffer::Plain { pointer, len })
+        | Source::Data(_, Buffer::Vectors { pointer, count: len })
+        | Source::Size(Buffer::Vectors { pointer, count: len }) => Some(pointer.max(len)),
+        Source::Data(_, Buffer::Message(index)) | Source::Size(Buffer::Message(index)) => {
+            Some(index)
+        }
         Source::FdPair(index, _)
         | Source::I32(index)
         | Source::I64(index)
@@ -348,6 +364,9 @@ fn parameter<'a>(
             let fd = if call.result >= 0 && is_accept(call) { call.result } else { signed(0) };
             inspect.tuple(fd).map_or(Param::Unknown, Param::Bytes)
         }
+        Source::Data(way, buffer) => buffer.data(way, call, inspect, arena),
+        Source::Size(buffer) => buffer.size(call, inspect, arena),
+        Source::Received => u64::try_from(call.result).map_or(Param::Empty, Param::UInt),
         Source::Device => file(inspect, call).map_or(Param::UInt(0), |f| Param::UInt(f.0.into())),
         Source::Inode => file(inspect, call).map_or(Param::UInt(0), |f| Param::UInt(f.1)),
     }

@@ -7,6 +7,8 @@
 //! Source: the system calls' man pages; the parameters are those of `event::types`.
 
 use super::Source::{self, *};
+use super::buffers::Buffer::{Message, Plain, Vectors};
+use super::buffers::Way::{In, Out};
 
 /// The row for one event type.
 pub(super) type Row = (&'static str, &'static [Source]);
@@ -50,7 +52,7 @@ pub(super) static ROWS: &[Row] = &[
     ("geteuid", &[RetUnsigned]),
     ("getgid", &[RetUnsigned]),
     ("getuid", &[RetUnsigned]),
-    ("init_module", &[Ret, Unknown, U64(1), Text(2)]),
+    ("init_module", &[Ret, Data(Out, Plain { pointer: 0, len: 1 }), U64(1), Text(2)]),
     ("inotify_init", &[Ret, Unknown]),
     ("inotify_init1", &[Ret, CreateFlags(0)]),
     ("io_uring_enter", &[Ret, Fd(0), U32(1), U32(2), U32(3)]),
@@ -85,20 +87,25 @@ pub(super) static ROWS: &[Row] = &[
     ("pipe", &[Ret, FdPair(0, 0), FdPair(0, 1)]),
     ("pipe2", &[Ret, FdPair(0, 0), FdPair(0, 1), Unknown, CreateFlags(1)]),
     ("prctl", &[Ret, U32(0), NameOption(1), I64(1)]),
+    ("pread", &[Ret, Data(In, Plain { pointer: 1, len: 2 }), Fd(0), U32(2), U64(3)]),
+    ("preadv", &[Ret, Received, Data(In, Vectors { pointer: 1, count: 2 }), Fd(0), U64(3)]),
     ("process_vm_readv", &[Ret, Pid(0)]),
     ("process_vm_writev", &[Ret, Pid(0)]),
     ("ptrace", &[Ret, Unknown, Unknown, PtraceRequest(0), Pid(1)]),
-    ("read", &[Ret, Unknown, Fd(0), U32(2)]),
-    ("recvfrom", &[Ret, Unknown, Tuple, Fd(0), U32(2)]),
-    ("recvmsg", &[Ret, Unknown, Unknown, Tuple, Unknown, Fd(0)]),
+    ("pwrite", &[Ret, Data(Out, Plain { pointer: 1, len: 2 }), Fd(0), U32(2), U64(3)]),
+    ("pwritev", &[Ret, Data(Out, Vectors { pointer: 1, count: 2 }), Fd(0), Size(Vectors { pointer: 1, count: 2 }), U64(3)]),
+    ("read", &[Ret, Data(In, Plain { pointer: 1, len: 2 }), Fd(0), U32(2)]),
+    ("readv", &[Ret, Received, Data(In, Vectors { pointer: 1, count: 2 }), Fd(0)]),
+    ("recvfrom", &[Ret, Data(In, Plain { pointer: 1, len: 2 }), Tuple, Fd(0), U32(2)]),
+    ("recvmsg", &[Ret, Received, Data(In, Message(1)), Tuple, Unknown, Fd(0)]),
     ("rename", &[Ret, Text(0), Text(1)]),
     ("renameat", &[Ret, Fd(0), Text(1), Fd(2), Text(3)]),
     ("renameat2", &[Ret, Fd(0), Text(1), Fd(2), Text(3), U32(4)]),
     ("rmdir", &[Ret, Text(0)]),
     ("seccomp", &[Ret, U64(0), U64(1)]),
     ("sendfile", &[Ret, Unknown, Fd(0), Fd(1), U64(3)]),
-    ("sendmsg", &[Ret, Unknown, Fd(0), Unknown, Tuple]),
-    ("sendto", &[Ret, Unknown, Fd(0), U32(2), Tuple]),
+    ("sendmsg", &[Ret, Data(Out, Message(1)), Fd(0), Size(Message(1)), Tuple]),
+    ("sendto", &[Ret, Data(Out, Plain { pointer: 1, len: 2 }), Fd(0), U32(2), Tuple]),
     ("setgid", &[Ret, Id(0)]),
     ("setns", &[Ret, Fd(0), CloneFlags(1)]),
     ("setpgid", &[Ret, Pid(0), Pid(1)]),
@@ -126,5 +133,6 @@ pub(super) static ROWS: &[Row] = &[
     ("unlinkat", &[Ret, Fd(0), Text(1), U32(2)]),
     ("unshare", &[Ret, CloneFlags(0)]),
     ("userfaultfd", &[Ret, OpenFlags(0)]),
-    ("write", &[Ret, Unknown, Fd(0), U32(2)]),
+    ("write", &[Ret, Data(Out, Plain { pointer: 1, len: 2 }), Fd(0), U32(2)]),
+    ("writev", &[Ret, Data(Out, Vectors { pointer: 1, count: 2 }), Fd(0), Size(Vectors { pointer: 1, count: 2 })]),
 ];

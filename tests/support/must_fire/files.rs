@@ -96,6 +96,19 @@ fn openat(play: &mut Play) {
             ("fd.name", &missing_text),
         ],
     );
+    let dir = directory(play);
+    let dir_text = format!("<d>{}", play.dir.display());
+    play.act(
+        call,
+        &[dir, c"new".as_ptr() as usize, libc::O_RDWR as usize],
+        &[
+            ("evt.arg.fd", &format!("<f>{new_text}")),
+            ("evt.arg.dirfd", &dir_text),
+            ("evt.arg.name", &new_text),
+            ("evt.arg.flags", "O_RDWR"),
+            ("fd.name", &new_text),
+        ],
+    );
 }
 
 fn openat2(play: &mut Play) {
@@ -160,10 +173,11 @@ fn renameat(play: &mut Play) {
 }
 
 fn renameat2(play: &mut Play) {
-    let (old, new) = (play.file("old"), play.path("new"));
+    play.file("old");
+    let dir = directory(play);
     play.act(
         ("renameat2", libc::SYS_renameat2),
-        &[CWD, old.as_ptr() as usize, CWD, new.as_ptr() as usize, 1],
+        &[dir, c"old".as_ptr() as usize, dir, c"new".as_ptr() as usize, 1],
         &[
             ("evt.arg.res", "0"),
             ("evt.arg.oldpath", &play.text("old")),
@@ -288,7 +302,7 @@ fn dup(play: &mut Play) {
     let text = play.text("new");
     let call = ("dup", libc::SYS_dup);
     let name = format!("<f>{text}");
-    play.act(call, &[fd], &[("evt.arg.res", &name), ("fd.name", &text)]);
+    play.act(call, &[fd], &[("evt.arg.res", &name), ("evt.arg.oldfd", &name), ("fd.name", &text)]);
     play.act(call, &[77], &[("evt.arg.res", "EBADF")]);
 }
 
@@ -302,6 +316,7 @@ fn dup3(play: &mut Play) {
         &[fd, 66, O_CLOEXEC],
         &[
             ("evt.arg.res", &name),
+            ("evt.arg.oldfd", &name),
             ("evt.arg.newfd", &name),
             ("evt.arg.flags", "O_CLOEXEC"),
             ("fd.name", &play.text("new")),
@@ -498,7 +513,12 @@ mod legacy {
         play.act(
             ("dup2", libc::SYS_dup2),
             &[fd, 66],
-            &[("evt.arg.res", &name), ("evt.arg.newfd", &name), ("fd.name", &play.text("new"))],
+            &[
+                ("evt.arg.res", &name),
+                ("evt.arg.oldfd", &name),
+                ("evt.arg.newfd", &name),
+                ("fd.name", &play.text("new")),
+            ],
         );
     }
 }

@@ -380,6 +380,7 @@ fn is_loose(truth: &Truth, field: &str, found: Option<&str>) -> bool {
     match field {
         "evt.arg.fd" => CLOSED.contains(&truth.ty.as_str()) && is_number,
         "fd.name" => CLOSED.contains(&truth.ty.as_str()) && found.is_none(),
+        "evt.arg.oldfd" => truth.ty.starts_with("dup") && is_number,
         "evt.arg.pid" => truth.ty == "kill",
         _ => false,
     }

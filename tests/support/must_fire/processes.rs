@@ -202,7 +202,7 @@ fn init_module(play: &mut Play) {
         "init_module",
         Some(result),
         &[("evt.arg.res", &res), ("evt.arg.length", "12")],
-        &[("evt.arg.uargs", "debug=1")],
+        &[("evt.arg.uargs", "debug=1"), ("evt.arg.img", "not a module")],
     );
 }
 

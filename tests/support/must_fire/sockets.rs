@@ -104,7 +104,15 @@ fn bind(play: &mut Play) {
     let address = raw(free);
     let result = play.call(libc::SYS_bind, &[fd, address.as_ptr() as usize, address.len()]);
     let text = plain(free);
-    play.tell("bind", Some(result), &[("evt.arg.addr", &text)], &[]);
+    let (port, name) = (free.port().to_string(), text.as_str());
+    let bound: &[(&str, &str)] = &[
+        ("fd.name", name),
+        ("fd.sip", "127.0.0.1"),
+        ("fd.sport", &port),
+        ("fd.is_server", "true"),
+    ];
+    let bound = if result < 0 { &[] } else { bound };
+    play.tell("bind", Some(result), &[("evt.arg.addr", name)], bound);
     let path = play.text("sock");
     let mut address = 1_u16.to_ne_bytes().to_vec();
     address.extend(path.as_bytes());
@@ -198,7 +206,7 @@ fn connect_unix(play: &mut Play) {
         libc::SYS_connect,
         &[fd, address.as_ptr() as usize, address.len()],
         &[("evt.arg.res", "0"), ("evt.arg.addr", &path)],
-        &[("fd.type", "unix")],
+        &[("fd.type", "unix"), ("fd.name", &path)],
     );
 }
 
@@ -234,6 +242,7 @@ fn accept_by(play: &mut Play, ty: &str, number: libc::c_long) {
             ("fd.l4proto", "tcp"),
             ("fd.cport", &client.local_addr().unwrap().port().to_string()),
             ("fd.sport", &server.port().to_string()),
+            ("fd.is_server", "true"),
         ],
     );
     listener.set_nonblocking(true).unwrap();
@@ -270,8 +279,27 @@ fn sendto(play: &mut Play) {
         &[("evt.arg.size", "8")],
         &[
             ("evt.arg.tuple", &name),
+            ("evt.arg.data", "question"),
             ("fd.name", &name),
             ("fd.l4proto", "udp"),
+            ("fd.sport", &server.local_addr().unwrap().port().to_string()),
+        ],
+    );
+    // From an unconnected socket: the address is the call's.
+    let lone = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = raw(server.local_addr().unwrap());
+    let name =
+        format!("{}->{}", plain(lone.local_addr().unwrap()), plain(server.local_addr().unwrap()));
+    let fd = usize::try_from(lone.as_raw_fd()).unwrap();
+    play.act_with(
+        "sendto",
+        call,
+        &[fd, data.as_ptr() as usize, data.len(), 0, to.as_ptr() as usize, to.len()],
+        &[("evt.arg.size", "8")],
+        &[
+            ("evt.arg.tuple", &name),
+            ("fd.name", &name),
+            ("fd.sip", "127.0.0.1"),
             ("fd.sport", &server.local_addr().unwrap().port().to_string()),
         ],
     );
@@ -298,17 +326,25 @@ fn sendmsg(play: &mut Play) {
     let mut data = *b"question";
     let mut buffer = libc::iovec { iov_base: data.as_mut_ptr().cast(), iov_len: data.len() };
     let message = message(&mut buffer, &mut to);
+    let name =
+        format!("{}->{}", plain(lone.local_addr().unwrap()), plain(server.local_addr().unwrap()));
     play.act_with(
         "sendmsg",
         libc::SYS_sendmsg,
         &[usize::try_from(lone.as_raw_fd()).unwrap(), &raw const message as usize, 0],
         &[],
-        &[],
+        &[
+            ("evt.arg.size", "8"),
+            ("evt.arg.data", "question"),
+            ("evt.arg.tuple", &name),
+            ("fd.name", &name),
+            ("fd.sport", &server.local_addr().unwrap().port().to_string()),
+        ],
     );
 }
 
 fn recvfrom(play: &mut Play) {
-    let (client, server, _) = pair();
+    let (client, server, name) = pair();
     client.send(b"answer").unwrap();
     let mut buffer = [0_u8; 64];
     let (mut from, mut len) = ([0_u8; 28], 28_u32);
@@ -325,7 +361,13 @@ fn recvfrom(play: &mut Play) {
             &raw mut len as usize,
         ],
         &[("evt.arg.size", "64")],
-        &[("fd.l4proto", "udp")],
+        &[
+            ("evt.arg.data", "answer"),
+            ("evt.arg.tuple", &name),
+            ("fd.name", &name),
+            ("fd.l4proto", "udp"),
+            ("fd.cport", &client.local_addr().unwrap().port().to_string()),
+        ],
     );
     server.set_nonblocking(true).unwrap();
     play.act(
@@ -336,7 +378,7 @@ fn recvfrom(play: &mut Play) {
 }
 
 fn recvmsg(play: &mut Play) {
-    let (client, server, _) = pair();
+    let (client, server, name) = pair();
     client.send(b"answer").unwrap();
     let mut data = [0_u8; 64];
     let mut from = [0_u8; 28];
@@ -347,7 +389,12 @@ fn recvmsg(play: &mut Play) {
         libc::SYS_recvmsg,
         &[usize::try_from(server.as_raw_fd()).unwrap(), &raw mut message as usize, 0],
         &[],
-        &[],
+        &[
+            ("evt.arg.size", "6"),
+            ("evt.arg.data", "answer"),
+            ("evt.arg.tuple", &name),
+            ("fd.name", &name),
+        ],
     );
 }
 

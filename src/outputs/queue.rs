@@ -16,6 +16,18 @@ const MAX_BATCH_BYTES: usize = 64 << 10;
 /// Most alerts that are taken at once.
 const MAX_BATCH: usize = 256;
 
+/// What the channel's thread does while it holds no lock on the queue.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Thread {
+    /// It writes, and looks at the queue when it has written: it need not be woken.
+    #[default]
+    Works,
+    /// It waits for the first alert.
+    Sleeps,
+    /// It lets alerts gather.
+    Gathers,
+}
+
 /// What the channel's thread is to do.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Order {
@@ -48,6 +60,7 @@ pub(super) struct Queue {
 struct Inner {
     alerts: VecDeque<Arc<Alert>>,
     bytes: usize,
+    thread: Thread,
     is_ended: bool,
     is_discarding: bool,
     reopen: bool,
@@ -73,6 +86,11 @@ impl Queue {
         self.waiting.set(u64::try_from(inner.alerts.len()).unwrap_or(u64::MAX));
     }
 
+    /// Whether so much waits that it is not worth while to let more gather, or no room is left soon.
+    fn is_batch(&self, inner: &Inner) -> bool {
+        inner.bytes >= MAX_BATCH_BYTES || inner.alerts.len() >= MAX_BATCH.min(self.capacity / 2)
+    }
+
     /// Adds an alert; whether there was room for it.
     pub(super) fn push(&self, alert: &Arc<Alert>, when_full: WhenFull) -> bool {
         let len = alert.text.len();
@@ -90,22 +108,30 @@ impl Queue {
         }
         inner.bytes += len;
         inner.alerts.push_back(Arc::clone(alert));
-        let is_first = inner.alerts.len() == 1;
         self.show(&inner);
+        // A wake is a system call, whether anybody sleeps or not.
+        let wakes = match inner.thread {
+            Thread::Works => false,
+            Thread::Sleeps => true,
+            Thread::Gathers => self.is_batch(&inner),
+        };
+        if wakes {
+            inner.thread = Thread::Works;
+        }
         drop(inner);
-        if is_first {
+        if wakes {
             self.came.notify_one();
         }
         true
     }
 
     /// Waits for what is to be done, and moves alerts to the end of `batch` if they are to be
-    /// written. With `patience`, alerts are left to gather for so long; without alerts it is waited
-    /// for `idle`.
+    /// written. If some wait, more are left to gather for what `patience` says then, or until there are
+    /// enough; without alerts it is waited for `idle`.
     pub(super) fn take(
         &self,
         batch: &mut VecDeque<Arc<Alert>>,
-        patience: Option<Duration>,
+        patience: impl FnOnce() -> Option<Duration>,
         idle: Duration,
     ) -> Order {
         let mut inner = self.lock();
@@ -119,19 +145,23 @@ impl Queue {
             if inner.is_ended {
                 return Order::End;
             }
+            inner.thread = Thread::Sleeps;
             let (guard, timeout) =
                 self.came.wait_timeout(inner, idle).unwrap_or_else(PoisonError::into_inner);
             inner = guard;
+            inner.thread = Thread::Works;
             if timeout.timed_out() && inner.is_quiet() {
                 return Order::Nothing;
             }
         }
-        if let Some(patience) = patience {
+        if let Some(patience) = patience() {
+            inner.thread = Thread::Gathers;
             let gathers = |inner: &mut Inner| {
-                inner.bytes < MAX_BATCH_BYTES && !inner.is_ended && !inner.reopen
+                !self.is_batch(inner) && !inner.is_ended && !inner.is_discarding && !inner.reopen
             };
             let waited = self.came.wait_timeout_while(inner, patience, gathers);
             inner = waited.unwrap_or_else(PoisonError::into_inner).0;
+            inner.thread = Thread::Works;
         }
         let mut bytes = 0;
         while bytes < MAX_BATCH_BYTES
@@ -199,5 +229,48 @@ impl Inner {
 
     fn is_quiet(&self) -> bool {
         self.alerts.is_empty() && !self.is_ended && !self.is_discarding && !self.reopen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(queue: &Queue) {
+        let alert = Arc::new(Alert { text: b"alert"[..].into(), priority: 4 });
+        assert!(queue.push(&alert, WhenFull::Drop));
+    }
+
+    #[test]
+    fn alerts_gather_no_longer_than_until_half_the_room_is_taken_or_the_end() {
+        let queue = Queue::new(8, Arc::new(Gauge::new()));
+        let mut batch = VecDeque::new();
+        let long = || Some(Duration::from_secs(3600));
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| queue.take(&mut batch, long, Duration::from_secs(3600)));
+            (0..4).for_each(|_| push(&queue));
+            assert_eq!(taken.join().unwrap(), Order::Write);
+        });
+        assert_eq!(batch.len(), 4);
+        batch.clear();
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| queue.take(&mut batch, long, Duration::from_secs(3600)));
+            push(&queue);
+            queue.end();
+            assert_eq!(taken.join().unwrap(), Order::Write);
+        });
+        assert_eq!((batch.len(), queue.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_thread_that_sleeps_is_woken_by_the_first_alert() {
+        let queue = Queue::new(8, Arc::new(Gauge::new()));
+        let mut batch = VecDeque::new();
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| queue.take(&mut batch, || None, Duration::from_secs(3600)));
+            push(&queue);
+            assert_eq!(taken.join().unwrap(), Order::Write);
+        });
+        assert_eq!(batch.len(), 1);
     }
 }

@@ -21,6 +21,13 @@ use crate::metrics::METRICS;
 /// How long alerts are gathered if they may be.
 const GATHER: Duration = Duration::from_secs(1);
 
+/// The shortest time between two writes, so that a storm of alerts costs neither a system call nor
+/// a wake for each: an alert after a quiet while is written at once, others wait at most so long.
+const PACE: Duration = Duration::from_millis(1);
+
+/// The same for a capture file, whose alerts nobody awaits as they come.
+const REPLAY_PACE: Duration = Duration::from_millis(20);
+
 /// How often a channel without work may look after itself.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -143,10 +150,15 @@ struct Failing {
 
 impl Worker {
     fn run(mut self, on_broken: &dyn Fn()) {
-        let patience = self.seat.settings.buffered.then_some(GATHER);
+        let settings = self.seat.settings;
+        let mut written = None;
         loop {
-            let order = self.seat.queue.take(&mut self.batch, patience, IDLE);
-            match self.follow(order) {
+            let order = self.seat.queue.take(&mut self.batch, || patience(settings, written), IDLE);
+            let next = self.follow(order);
+            if order == Order::Write {
+                written = Some(Instant::now());
+            }
+            match next {
                 Next::Go => {}
                 Next::Stop => break,
                 Next::Broken => {
@@ -287,6 +299,19 @@ impl Worker {
             log!(Level::Notice, "{}: works again after {seconds} s", self.seat.name);
         }
     }
+}
+
+/// How long alerts are left to gather if the last write was at `written`.
+fn patience(settings: Settings, written: Option<Instant>) -> Option<Duration> {
+    if settings.buffered {
+        return Some(GATHER);
+    }
+    let pace = match settings.when_full {
+        WhenFull::Drop => PACE,
+        WhenFull::Wait => REPLAY_PACE,
+    };
+    let left = pace.checked_sub(written?.elapsed())?;
+    (!left.is_zero()).then_some(left)
 }
 
 /// What follows.

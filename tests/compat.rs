@@ -38,7 +38,7 @@ fn load_files(names: &[&str]) -> Option<(Vec<FileResult>, Loaded)> {
 /// How often each code is warned of.
 fn warnings(result: &FileResult) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::new();
-    for warning in &result.warnings {
+    for warning in result.warnings.iter() {
         *counts.entry(warning.code.name()).or_default() += 1;
     }
     counts
@@ -226,8 +226,8 @@ fn warnings_of_earlier_files_are_repeated_with_their_names() {
             result.summary().lines().last().unwrap(),
             " 1 warnings: [LOAD_UNUSED_LIST (Unused list)]"
         );
-        assert_eq!(&*result.warnings[0].context.locations[0].content, "1.yaml");
-        assert_eq!(result.warnings[0].context.snippet, "- list: idle\n  ^\n");
+        assert_eq!(result.warnings[0].context.locations()[0].content, "1.yaml");
+        assert_eq!(result.warnings[0].context.snippet(), "- list: idle\n  ^\n");
     }
 }
 
@@ -248,7 +248,7 @@ fn what_follows_an_empty_document_is_read_and_told_of() {
         let mut loader = Loader::new(Settings::default());
         let result = loader.add("rules.yaml", text.as_bytes());
         assert!(result.successful(), "{}", result.verbose());
-        assert_eq!(result.warnings, []);
+        assert_eq!(&*result.warnings, []);
         (result.notes.len(), loader.finish().unwrap().rules.len())
     };
     assert_eq!(load(format!("---\n---\n{rule}")), (1, 1));

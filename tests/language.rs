@@ -14,7 +14,7 @@ use proptest::prelude::*;
 fn load(text: &[u8]) -> FileResult {
     let mut loader = Loader::new(Settings::default());
     let result = loader.add("rules.yaml", text);
-    let _ = (result.verbose(), result.summary(), result.to_json());
+    let _ = (result.verbose(), result.summary(), serde_json::to_string(&result).unwrap());
     result
 }
 

@@ -2,7 +2,7 @@
 //! rule set; never a panic. Seeds: rules.
 #![no_main]
 
-use eyas::engine::describe::{self, Describe};
+use eyas::engine::describe::{Describe, describe};
 use eyas::engine::load::{Loader, Settings};
 use eyas::engine::ruleset::{Matching, RuleSet};
 
@@ -10,9 +10,11 @@ libfuzzer_sys::fuzz_target!(|text: &[u8]| {
     let mut loader = Loader::new(Settings::default());
     let result = loader.add("rules.yaml", text);
     drop(result.verbose());
-    drop(result.to_json());
+    serde_json::to_writer(std::io::sink(), &result).expect("it is written");
     let Ok(loaded) = loader.finish() else { return };
-    drop(describe::text(&loaded, &Describe::All));
-    drop(describe::json(&loaded, &Describe::All));
+    let described = describe(&loaded, &Describe::All).expect("all are there");
+    drop(described.text());
+    serde_json::to_writer(std::io::sink(), &described).expect("it is written");
+    drop(described);
     drop(RuleSet::build(loaded.rules, Matching::All));
 });

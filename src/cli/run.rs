@@ -166,11 +166,13 @@ pub(super) fn failure(error: service::Error) -> Failure {
 }
 
 fn print_description(rules: &load::Loaded, which: &Describe, json: bool) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+    let described = describe::describe(rules, which).map_err(Failure::new)?;
+    let mut out = io::BufWriter::new(io::stdout().lock());
     if json {
-        writeln!(out, "{}", describe::json(rules, which).map_err(Failure::new)?)?;
+        serde_json::to_writer(&mut out, &described).map_err(io::Error::from)?;
+        writeln!(out)?;
     } else {
-        write!(out, "{}", describe::text(rules, which).map_err(Failure::new)?)?;
+        write!(out, "{}", described.text())?;
     }
-    Ok(())
+    Ok(out.flush()?)
 }

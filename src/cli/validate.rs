@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io;
-use std::io::{Read, Write};
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::engine::describe;
-use crate::engine::describe::Describe;
+use crate::engine::describe::{Describe, Description};
 use crate::engine::load::FileResult;
 use crate::engine::load::{Loader, Settings};
 
@@ -82,16 +82,12 @@ pub fn run(
         Ok(loaded) => loaded,
         Err(error) => return Ok(Outcome::Invalid(error.to_string())),
     };
-    let described = if json {
-        describe::json(&loaded, describe).map(|value| value.to_string())
-    } else {
-        describe::text(&loaded, describe)
-    };
-    let described = match described {
-        Ok(text) => Some(text).filter(|_| *describe != Describe::Nothing),
+    let described = match describe::describe(&loaded, describe) {
+        Ok(described) => described,
         Err(error) => return Ok(Outcome::Invalid(error.to_string())),
     };
-    print(out, json, &results, &summary, described.as_deref())?;
+    let described = Some(described).filter(|_| *describe != Describe::Nothing);
+    print(out, json, &results, &summary, described.as_ref())?;
     Ok(Outcome::Valid)
 }
 
@@ -109,23 +105,27 @@ fn print(
     json: bool,
     results: &[FileResult],
     summary: &str,
-    described: Option<&str>,
+    described: Option<&Description<'_>>,
 ) -> io::Result<()> {
+    let mut out = BufWriter::new(out);
     if json {
-        let results: Vec<_> = results.iter().map(FileResult::to_json).collect();
-        let results = serde_json::Value::Array(results);
         // Keys in alphabetical order, as everywhere.
-        match described {
-            None => writeln!(out, "{{\"falco_load_results\":{results}}}"),
-            Some(text) => writeln!(
-                out,
-                "{{\"falco_describe_results\":{text},\"falco_load_results\":{results}}}"
-            ),
+        out.write_all(b"{")?;
+        if let Some(described) = described {
+            out.write_all(b"\"falco_describe_results\":")?;
+            serde_json::to_writer(&mut out, described)?;
+            out.write_all(b",")?;
         }
+        out.write_all(b"\"falco_load_results\":")?;
+        serde_json::to_writer(&mut out, results)?;
+        out.write_all(b"}\n")?;
     } else {
         writeln!(out, "{summary}")?;
-        described.map_or(Ok(()), |text| write!(out, "\n{text}"))
+        if let Some(described) = described {
+            write!(out, "\n{}", described.text())?;
+        }
     }
+    out.flush()
 }
 
 /// Reads a rules file, but not without end.

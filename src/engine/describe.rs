@@ -2,15 +2,17 @@
 //!
 //! Falco's keys and words; where Falco's order is that of a hash table, ours is alphabetical.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt::Write;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+use serde_json::{Value, json};
 
 use super::event_set::EventSet;
 use super::lang::ast::{Check, Expr, Operand, Right};
 use super::lang::parser;
-use super::load::{Described, DescribedList, DescribedMacro, DescribedRule, Loaded};
+use super::load::{Described, DescribedList, DescribedMacro, DescribedRule, Loaded, Requirement};
 use crate::event::{EventType, Kind};
 
 /// Width of a line of the table, and where descriptions begin.
@@ -34,40 +36,82 @@ pub enum Describe {
 #[error("Rule \"{0}\" is not loaded")]
 pub struct NotLoaded(pub String);
 
-/// The table, with a final newline.
+/// Describes what is loaded.
 ///
 /// # Errors
 ///
 /// If there is no rule of that name.
-pub fn text(loaded: &Loaded, which: &Describe) -> Result<String, NotLoaded> {
+pub fn describe<'a>(loaded: &'a Loaded, which: &'a Describe) -> Result<Description<'a>, NotLoaded> {
     let described = loaded.described();
-    let mut out = String::new();
-    let mut line = |left: &str, right: &str| {
-        let _ = writeln!(out, "{left:<50} {right}");
-    };
-    line("Rule", "Description");
-    line("----", "-----------");
-    for rule in chosen(&described, which)? {
-        line(&rule.rule.name, &format!("{}\n", wrapped(&rule.rule.description)));
-    }
-    Ok(out)
+    chosen(&described, which)?;
+    Ok(Description { described, which })
 }
 
-/// The object that `-L` prints and that is `falco_describe_results` of `-V`.
+/// What is loaded, as it is told.
 ///
-/// # Errors
-///
-/// If there is no rule of that name.
-pub fn json(loaded: &Loaded, which: &Describe) -> Result<Value, NotLoaded> {
-    let described = loaded.described();
-    let names = Names::of(&described);
-    let rules = chosen(&described, which)?.iter().map(|item| rule(item, &names)).collect();
-    if matches!(which, Describe::Rule(_)) {
-        return Ok(json!({ "rules": Value::Array(rules) }));
+/// As JSON it is the object that `-L` prints and that is `falco_describe_results` of `-V`, with
+/// its keys in alphabetical order. It is made while it is written: it can be much larger than the
+/// rules.
+#[derive(Debug)]
+pub struct Description<'a> {
+    described: Described<'a>,
+    which: &'a Describe,
+}
+
+impl Description<'_> {
+    /// The table, with a final newline.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let mut line = |left: &str, right: &str| {
+            let _ = writeln!(out, "{left:<50} {right}");
+        };
+        line("Rule", "Description");
+        line("----", "-----------");
+        for rule in chosen(&self.described, self.which).unwrap_or_default() {
+            line(&rule.rule.name, &format!("{}\n", wrapped(&rule.rule.description)));
+        }
+        out
     }
-    let versions = described.required_plugin_versions.iter().filter_map(|alternatives| {
+}
+
+impl Serialize for Description<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { described, which } = self;
+        let names = &Names::of(described);
+        let rules = Each(chosen(described, which).unwrap_or_default(), |item| rule(item, names));
+        let mut object = serializer.serialize_struct("Description", 5)?;
+        if !matches!(which, Describe::Rule(_)) {
+            let macros = Each(&described.macros, |item| macro_item(item, names));
+            let version = described.required_engine_version.to_string();
+            object.serialize_field("lists", &Each(&described.lists, list))?;
+            object.serialize_field("macros", &macros)?;
+            object.serialize_field("required_engine_version", &version)?;
+            let plugins = plugins(described.required_plugin_versions);
+            object.serialize_field("required_plugin_versions", &plugins)?;
+        }
+        object.serialize_field("rules", &rules)?;
+        object.end()
+    }
+}
+
+/// Items, each made into what is told of it when its turn comes.
+struct Each<'a, T, F>(&'a [T], F);
+
+impl<'a, T, F, U> Serialize for Each<'a, T, F>
+where
+    F: Fn(&'a T) -> U,
+    U: Serialize,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(&self.1))
+    }
+}
+
+fn plugins(required: &[Vec<Requirement>]) -> Vec<Value> {
+    let told = required.iter().filter_map(|alternatives| {
         let (first, others) = alternatives.split_first()?;
-        let object = |r: &super::load::Requirement| json!({"name": r.name, "version": r.version});
+        let object = |r: &Requirement| json!({"name": r.name, "version": r.version});
         let mut entry = object(first);
         if let Value::Object(entry) = &mut entry {
             let others = others.iter().map(object).collect();
@@ -75,13 +119,7 @@ pub fn json(loaded: &Loaded, which: &Describe) -> Result<Value, NotLoaded> {
         }
         Some(entry)
     });
-    Ok(json!({
-        "required_engine_version": described.required_engine_version.to_string(),
-        "required_plugin_versions": versions.collect::<Vec<_>>(),
-        "rules": Value::Array(rules),
-        "macros": described.macros.iter().map(|item| macro_item(item, &names)).collect::<Vec<_>>(),
-        "lists": described.lists.iter().map(list).collect::<Vec<_>>(),
-    }))
+    told.collect()
 }
 
 fn chosen<'a>(
@@ -116,17 +154,22 @@ fn wrapped(text: &str) -> String {
     out
 }
 
-/// Names of all macros and lists.
+/// Names of all macros and lists, and all event types.
 struct Names<'a> {
     macros: BTreeSet<&'a str>,
     lists: BTreeSet<&'a str>,
+    /// By name.
+    types: Vec<EventType>,
 }
 
 impl<'a> Names<'a> {
     fn of(described: &Described<'a>) -> Self {
+        let mut types: Vec<_> = EventType::all().collect();
+        types.sort_by_key(|ty| ty.name());
         Self {
             macros: described.macros.iter().map(|item| item.name).collect(),
             lists: described.lists.iter().map(|item| item.name).collect(),
+            types,
         }
     }
 }
@@ -196,57 +239,100 @@ fn unresolved(condition: &str, names: &Names<'_>) -> Details {
 
 /// The names of the events, and that of the events that every rule may see. Generic system calls
 /// are one event to Falco: of them only those are told that the condition names.
-fn event_names(events: &EventSet, details: &Details) -> Vec<&'static str> {
-    let named = |ty: &EventType| details.event_names.contains(ty.name());
-    let is_generic = |ty: &EventType| ty.info().kind == Kind::Generic;
-    let all_generic = !events.iter().any(|ty| is_generic(&ty) && named(&ty));
-    let told = events.iter().filter(|ty| all_generic || !is_generic(ty) || named(ty));
-    let mut names: BTreeSet<&str> = told.map(EventType::name).collect();
-    names.insert("asyncevent");
-    names.into_iter().collect()
+fn event_names(events: &EventSet, details: &Details, names: &Names<'_>) -> Vec<&'static str> {
+    let named = |ty: EventType| details.event_names.contains(ty.name());
+    let is_generic = |ty: EventType| ty.info().kind == Kind::Generic;
+    let all_generic = !events.iter().any(|ty| is_generic(ty) && named(ty));
+    let types = names.types.iter().copied();
+    let told = types.filter(|ty| {
+        let is_told = || all_generic || !is_generic(*ty) || named(*ty);
+        ty.name() == "asyncevent" || (events.contains(*ty) && is_told())
+    });
+    let mut told: Vec<_> = told.map(EventType::name).collect();
+    told.dedup();
+    told
 }
 
-fn rule(item: &DescribedRule<'_>, names: &Names<'_>) -> Value {
+/// What is found out about a rule.
+#[derive(Serialize)]
+struct RuleDetails<'a> {
+    condition_compiled: String,
+    condition_fields: BTreeSet<String>,
+    condition_operators: BTreeSet<String>,
+    events: Vec<&'static str>,
+    exception_fields: BTreeSet<&'a str>,
+    exception_names: BTreeSet<&'a str>,
+    exception_operators: BTreeSet<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    extra_output_formatted_fields: BTreeMap<&'a str, &'a str>,
+    lists: BTreeSet<String>,
+    macros: BTreeSet<String>,
+    output_compiled: &'a str,
+    output_fields: BTreeSet<&'a str>,
+    plugins: &'static [&'static str],
+}
+
+/// What the files say of a rule.
+#[derive(Serialize)]
+struct RuleInfo<'a> {
+    capture: bool,
+    capture_duration: u32,
+    condition: &'a str,
+    description: &'a str,
+    enabled: bool,
+    name: &'a str,
+    output: &'a str,
+    priority: &'a str,
+    source: &'a str,
+    tags: &'a [String],
+}
+
+/// One entry of a list of rules, macros or lists.
+#[derive(Serialize)]
+struct Entry<D, I> {
+    details: D,
+    info: I,
+}
+
+fn rule<'a>(
+    item: &'a DescribedRule<'_>,
+    names: &Names<'_>,
+) -> Entry<RuleDetails<'a>, RuleInfo<'a>> {
     let rule = item.rule;
     let plain = unresolved(item.condition, names);
     let mut details = Details::of(&rule.expr, names);
     let output_fields = output_fields(item);
     let condition_fields = details.fields.clone();
     details.fields.extend(output_fields.iter().map(|field| (*field).to_owned()));
-    let plugins: &[&str] = if details.uses_container_plugin() { &["container"] } else { &[] };
-    let mut told = Map::new();
-    let mut tell = |key: &str, value: Value| told.insert(key.to_owned(), value);
-    tell("condition_compiled", json!(rule.expr.to_string()));
-    tell("condition_fields", json!(condition_fields));
-    tell("condition_operators", json!(details.operators));
-    tell("events", json!(event_names(&rule.events, &details)));
-    tell("exception_fields", json!(sorted(&item.exception_fields)));
-    tell("exception_names", json!(sorted(&item.exception_names)));
-    tell("exception_operators", json!(sorted(&item.exception_operators)));
-    tell("lists", json!(plain.lists));
-    tell("macros", json!(plain.macros));
-    tell("output_compiled", json!(item.output_compiled));
-    tell("output_fields", json!(output_fields));
-    tell("plugins", json!(plugins));
-    if !item.extra_formats.is_empty() {
-        let formats = item.extra_formats.iter().map(|(key, format)| (key.clone(), json!(format)));
-        tell("extra_output_formatted_fields", Value::Object(formats.collect()));
-    }
-    json!({
-        "details": told,
-        "info": {
-            "capture": rule.capture,
-            "capture_duration": rule.capture_duration_ms,
-            "condition": item.condition,
-            "description": rule.description,
-            "enabled": item.enabled,
-            "name": rule.name,
-            "output": item.output,
-            "priority": rule.priority.name(),
-            "source": rule.source,
-            "tags": rule.tags,
-        },
-    })
+    let formats = item.extra_formats.iter();
+    let info = RuleInfo {
+        capture: rule.capture,
+        capture_duration: rule.capture_duration_ms,
+        condition: item.condition,
+        description: &rule.description,
+        enabled: item.enabled,
+        name: &rule.name,
+        output: item.output,
+        priority: rule.priority.name(),
+        source: &rule.source,
+        tags: &rule.tags,
+    };
+    let details = RuleDetails {
+        condition_compiled: rule.expr.to_string(),
+        condition_fields,
+        events: event_names(&rule.events, &details, names),
+        plugins: if details.uses_container_plugin() { &["container"] } else { &[] },
+        condition_operators: details.operators,
+        exception_fields: sorted(&item.exception_fields),
+        exception_names: sorted(&item.exception_names),
+        exception_operators: sorted(&item.exception_operators),
+        extra_output_formatted_fields: formats.map(|(key, format)| (&**key, &**format)).collect(),
+        lists: plain.lists,
+        macros: plain.macros,
+        output_compiled: item.output_compiled,
+        output_fields,
+    };
+    Entry { details, info }
 }
 
 fn sorted<'a>(texts: &[&'a str]) -> BTreeSet<&'a str> {
@@ -260,37 +346,75 @@ fn output_fields<'a>(item: &DescribedRule<'a>) -> BTreeSet<&'a str> {
     templates.flat_map(|template| template.fields()).map(|field| &*field.text).collect()
 }
 
-fn macro_item(item: &DescribedMacro<'_>, names: &Names<'_>) -> Value {
+/// What is found out about a macro.
+#[derive(Serialize)]
+struct MacroDetails {
+    condition_compiled: String,
+    condition_fields: BTreeSet<String>,
+    condition_operators: BTreeSet<String>,
+    events: Vec<&'static str>,
+    lists: BTreeSet<String>,
+    macros: BTreeSet<String>,
+    plugins: [&'static str; 0],
+    used: bool,
+}
+
+#[derive(Serialize)]
+struct MacroInfo<'a> {
+    condition: &'a str,
+    name: &'a str,
+}
+
+fn macro_item<'a>(
+    item: &DescribedMacro<'a>,
+    names: &Names<'_>,
+) -> Entry<MacroDetails, MacroInfo<'a>> {
     let plain = unresolved(item.condition, names);
     let details = Details::of(item.expr, names);
     let events = EventSet::derive(item.expr).unwrap_or_else(|_| EventSet::all());
-    json!({
-        "details": {
-            "condition_compiled": item.expr.to_string(),
-            "condition_fields": details.fields,
-            "condition_operators": details.operators,
-            "events": event_names(&events, &details),
-            "lists": plain.lists,
-            "macros": plain.macros,
-            "plugins": [],
-            "used": item.used,
+    Entry {
+        details: MacroDetails {
+            condition_compiled: item.expr.to_string(),
+            events: event_names(&events, &details, names),
+            condition_fields: details.fields,
+            condition_operators: details.operators,
+            lists: plain.lists,
+            macros: plain.macros,
+            plugins: [],
+            used: item.used,
         },
-        "info": { "condition": item.condition, "name": item.name },
-    })
+        info: MacroInfo { condition: item.condition, name: item.name },
+    }
 }
 
-fn list(item: &DescribedList<'_>) -> Value {
-    let is_resolved = |name: &&String| !item.items_compiled.contains(name);
-    let (lists, items): (Vec<_>, Vec<_>) = item.items.iter().partition(is_resolved);
-    json!({
-        "details": {
-            "items_compiled": item.items_compiled,
-            "lists": lists.into_iter().collect::<BTreeSet<_>>(),
-            "plugins": [],
-            "used": item.used,
+/// What is found out about a list.
+#[derive(Serialize)]
+struct ListDetails<'a> {
+    items_compiled: &'a [String],
+    lists: BTreeSet<&'a str>,
+    plugins: [&'static str; 0],
+    used: bool,
+}
+
+#[derive(Serialize)]
+struct ListInfo<'a> {
+    items: Vec<&'a str>,
+    name: &'a str,
+}
+
+fn list<'a>(item: &DescribedList<'a>) -> Entry<ListDetails<'a>, ListInfo<'a>> {
+    let compiled: HashSet<&str> = item.items_compiled.iter().map(String::as_str).collect();
+    let all = item.items.iter().map(String::as_str);
+    let (items, lists): (Vec<_>, Vec<_>) = all.partition(|name| compiled.contains(name));
+    Entry {
+        details: ListDetails {
+            items_compiled: item.items_compiled,
+            lists: lists.into_iter().collect(),
+            plugins: [],
+            used: item.used,
         },
-        "info": { "items": items, "name": item.name },
-    })
+        info: ListInfo { items, name: item.name },
+    }
 }
 
 #[cfg(test)]
@@ -325,7 +449,8 @@ mod tests {
 
     #[test]
     fn the_table_wraps_descriptions() {
-        let text = text(&loaded(), &Describe::All).unwrap();
+        let loaded = loaded();
+        let text = describe(&loaded, &Describe::All).unwrap().text();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], format!("{:<50} Description", "Rule"));
         assert_eq!(
@@ -338,7 +463,8 @@ mod tests {
 
     #[test]
     fn a_rule_tells_its_parts() {
-        let all = json(&loaded(), &Describe::All).unwrap();
+        let loaded = loaded();
+        let all = serde_json::to_value(describe(&loaded, &Describe::All).unwrap()).unwrap();
         let details = &all["rules"][0]["details"];
         assert_eq!(details["macros"], json!(["opened"]));
         assert_eq!(details["lists"], json!(["shells"]));
@@ -358,7 +484,7 @@ mod tests {
     fn a_rule_that_is_not_loaded_is_said_so() {
         let missing = Describe::Rule("Nobody".to_owned());
         assert_eq!(
-            json(&loaded(), &missing).unwrap_err().to_string(),
+            describe(&loaded(), &missing).unwrap_err().to_string(),
             "Rule \"Nobody\" is not loaded"
         );
     }

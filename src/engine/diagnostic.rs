@@ -2,10 +2,19 @@
 //!
 //! Everything here is Falco's text, byte for byte, since scripts read it.
 
+use std::borrow::Cow;
 use std::fmt::Write;
-use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde::ser::{SerializeStruct, Serializer};
+
+pub use super::context::{Context, Location};
+
+/// Most warnings of one file that are kept; of more only the number is told.
+const MAX_WARNINGS: usize = 10_000;
+
+/// About how many bytes the kept ones may take to tell.
+const MAX_WARNING_BYTES: usize = 8 << 20;
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -178,62 +187,6 @@ impl WarningCode {
     }
 }
 
-/// One place on the way from the file to the fault.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Location {
-    /// Falco's word for the kind of place: `rules content`, `rule`, `condition expression` …
-    pub item_type: &'static str,
-    /// The item's name; empty: it has none.
-    pub item_name: String,
-    /// The file, or for an expression its shortened text in quotes.
-    pub content: Arc<str>,
-    /// From 0.
-    pub line: usize,
-    /// From 0.
-    pub column: usize,
-    /// Bytes from the start.
-    pub offset: usize,
-}
-
-/// Where a fault is.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Context {
-    /// From the file inwards.
-    pub locations: Vec<Location>,
-    /// The line with a mark under the place, each with its newline.
-    pub snippet: String,
-}
-
-impl Context {
-    fn text(&self, out: &mut String) {
-        for (index, at) in self.locations.iter().enumerate() {
-            out.push_str(if index == 0 { "In " } else { "    " });
-            out.push_str(at.item_type);
-            if !at.item_name.is_empty() {
-                let _ = write!(out, " '{}'", at.item_name);
-            }
-            let _ = writeln!(out, ": ({}:{}:{})", at.content, at.line, at.column);
-        }
-        let _ = write!(out, "------\n{}------\n", self.snippet);
-    }
-
-    fn to_json(&self) -> Value {
-        let locations = self.locations.iter().map(|at| {
-            json!({
-                "item_type": at.item_type,
-                "item_name": at.item_name,
-                "position": {
-                    "name": &*at.content,
-                    "line": at.line,
-                    "column": at.column,
-                    "offset": at.offset,
-                },
-            })
-        });
-        json!({ "locations": locations.collect::<Vec<_>>(), "snippet": self.snippet })
-    }
-}
-
 /// Loading failed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Error {
@@ -251,7 +204,7 @@ pub struct Warning {
     /// Its kind.
     pub code: WarningCode,
     /// What exactly.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// Where.
     pub context: Context,
     /// The field that should not be used any more, for warnings about one.
@@ -265,6 +218,42 @@ impl Warning {
         let label = self.code.label();
         self.deprecated_field
             .map_or_else(|| label.to_owned(), |field| format!("{label}: field '{field}'"))
+    }
+}
+
+/// The warnings of one file, the first ten thousand of them, or fewer if they are long; of the
+/// others the number. A slice of those that are kept.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Warnings {
+    kept: Vec<Warning>,
+    omitted: usize,
+    bytes: usize,
+}
+
+impl Warnings {
+    /// How many there are beside those that are kept.
+    #[must_use]
+    pub const fn omitted(&self) -> usize {
+        self.omitted
+    }
+
+    /// Takes one more. `warning` is called if it will be kept.
+    pub(super) fn push(&mut self, warning: impl FnOnce() -> Warning) {
+        if self.kept.len() >= MAX_WARNINGS || self.bytes >= MAX_WARNING_BYTES {
+            self.omitted += 1;
+            return;
+        }
+        let warning = warning();
+        self.bytes += warning.message.len() + warning.context.weight();
+        self.kept.push(warning);
+    }
+}
+
+impl std::ops::Deref for Warnings {
+    type Target = [Warning];
+
+    fn deref(&self) -> &[Warning] {
+        &self.kept
     }
 }
 
@@ -288,7 +277,7 @@ pub struct FileResult {
     /// Faults; empty: it was loaded.
     pub errors: Vec<Error>,
     /// What is probably not meant.
-    pub warnings: Vec<Warning>,
+    pub warnings: Warnings,
     /// Whether it fits the schema.
     pub schema: Schema,
     /// Where it is read otherwise than Falco reads it: for the log, no part of Falco's result.
@@ -339,17 +328,21 @@ impl FileResult {
             let _ = write!(out, "\n{} Errors:\n", self.errors.len());
         }
         for error in &self.errors {
-            error.context.text(&mut out);
+            error.context.write_text(&mut out);
             let _ =
                 writeln!(out, "{} ({}): {}", error.code.name(), error.code.label(), error.message);
         }
         if !self.warnings.is_empty() {
-            let _ = write!(out, "\n{} Warnings:\n", self.warnings.len());
+            let total = self.warnings.len() + self.warnings.omitted;
+            let _ = write!(out, "\n{total} Warnings:\n");
         }
-        for warning in &self.warnings {
-            warning.context.text(&mut out);
+        for warning in self.warnings.iter() {
+            warning.context.write_text(&mut out);
             let (code, label) = (warning.code.name(), warning.label());
             let _ = writeln!(out, "{code} ({label}): {}", warning.message);
+        }
+        if self.warnings.omitted > 0 {
+            let _ = writeln!(out, "... and {} more warnings, not shown", self.warnings.omitted);
         }
         out
     }
@@ -358,65 +351,83 @@ impl FileResult {
     #[must_use]
     pub fn summary(&self) -> String {
         let mut out = self.verdict();
-        let mut section = |what: &str, items: Vec<String>| {
+        let mut section = |what: &str, omitted: usize, items: Vec<String>| {
             if !items.is_empty() {
-                let _ = write!(out, "\n {} {what}: [{}]", items.len(), items.join(" "));
+                let (total, items) = (items.len() + omitted, items.join(" "));
+                let _ = write!(out, "\n {total} {what}: [{items}]");
+            }
+            if omitted > 0 {
+                let _ = write!(out, " and {omitted} more, not shown");
             }
         };
         if let Schema::Failed(faults) = &self.schema {
-            section("schema warnings", faults.clone());
+            section("schema warnings", 0, faults.clone());
         }
         let errors = self.errors.iter();
         section(
             "errors",
+            0,
             errors.map(|e| format!("{} ({})", e.code.name(), e.code.label())).collect(),
         );
         let warnings = self.warnings.iter();
         section(
             "warnings",
+            self.warnings.omitted,
             warnings.map(|w| format!("{} ({})", w.code.name(), w.label())).collect(),
         );
         out
     }
+}
 
-    /// The object in `falco_load_results`.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        let errors = self.errors.iter().map(|error| {
-            json!({
-                "code": error.code.name(),
-                "codedesc": error.code.label(),
-                "context": error.context.to_json(),
-                "message": error.message,
-            })
-        });
-        let warnings = self.warnings.iter().map(|warning| {
-            let mut object = json!({
-                "code": warning.code.name(),
-                "codedesc": warning.code.description(),
-                "context": warning.context.to_json(),
-                "message": warning.message,
-            });
-            if let (Some(field), Value::Object(map)) = (warning.deprecated_field, &mut object) {
-                map.insert("deprecated_field".to_owned(), json!(field));
-            }
-            object
-        });
-        let mut object = json!({
-            "errors": errors.collect::<Vec<_>>(),
-            "name": self.name,
-            "successful": self.successful(),
-            "warnings": warnings.collect::<Vec<_>>(),
-        });
-        if let Value::Object(map) = &mut object {
-            let faults = match &self.schema {
-                Schema::None => return object,
-                Schema::Ok => Vec::new(),
-                Schema::Failed(faults) => faults.clone(),
-            };
-            map.insert("schema_valid".to_owned(), json!(self.schema == Schema::Ok));
-            map.insert("schema_warnings".to_owned(), json!(faults));
+/// The object in `falco_load_results`, with its keys in alphabetical order. `warnings_omitted` is
+/// ours: it is there if there are more warnings than are told.
+impl Serialize for FileResult {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let faults = match &self.schema {
+            Schema::None => None,
+            Schema::Ok => Some([].as_slice()),
+            Schema::Failed(faults) => Some(faults.as_slice()),
+        };
+        let mut object = serializer.serialize_struct("FileResult", 7)?;
+        object.serialize_field("errors", &self.errors)?;
+        object.serialize_field("name", &self.name)?;
+        if let Some(faults) = faults {
+            object.serialize_field("schema_valid", &(self.schema == Schema::Ok))?;
+            object.serialize_field("schema_warnings", faults)?;
         }
-        object
+        object.serialize_field("successful", &self.successful())?;
+        object.serialize_field("warnings", &*self.warnings)?;
+        if self.warnings.omitted > 0 {
+            object.serialize_field("warnings_omitted", &self.warnings.omitted)?;
+        }
+        object.end()
+    }
+}
+
+/// An error or a warning, as JSON tells it.
+#[derive(Serialize)]
+struct Told<'a> {
+    code: &'a str,
+    codedesc: &'a str,
+    context: &'a Context,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deprecated_field: Option<&'a str>,
+    message: &'a str,
+}
+
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { code, message, context } = self;
+        let (code, codedesc) = (code.name(), code.label());
+        Told { code, codedesc, context, deprecated_field: None, message }.serialize(serializer)
+    }
+}
+
+impl Serialize for Warning {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { code, message, context, deprecated_field } = self;
+        let (code, codedesc) = (code.name(), code.description());
+        let deprecated_field = *deprecated_field;
+        Told { code, codedesc, context, deprecated_field, message }.serialize(serializer)
     }
 }

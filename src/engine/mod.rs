@@ -42,6 +42,7 @@
 pub mod comparison;
 pub mod compile;
 pub mod condition;
+mod context;
 pub mod describe;
 pub mod diagnostic;
 pub mod event_set;

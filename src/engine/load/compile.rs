@@ -6,13 +6,13 @@ use super::AppendOutput;
 use super::ExtraField;
 use super::Read;
 use super::Settings;
-use super::context::Place;
 use super::exceptions;
 use super::expand;
 use super::expand::{Budget, Lists, ParsedMacro, Resolver};
 use super::merge::{Collector, Macro, RuleItem};
 use crate::engine::compile;
-use crate::engine::diagnostic::{Error, ErrorCode, Warning, WarningCode};
+use crate::engine::context::Place;
+use crate::engine::diagnostic::{Error, ErrorCode, Warning, WarningCode, Warnings};
 use crate::engine::lang::ast::{Check, Expr, Operator, Position, Right};
 use crate::engine::lang::parser;
 use crate::engine::output::Template;
@@ -90,7 +90,7 @@ pub(super) fn compile(
     settings: &Settings,
     bytes: usize,
     before: Compiled,
-    warnings: &mut Vec<Warning>,
+    warnings: &mut Warnings,
 ) -> Read<Compiled> {
     let mut budget = Budget::new(bytes);
     let lists = Lists::compile(&collector.lists, &mut budget);
@@ -118,7 +118,7 @@ pub(super) fn compile(
 struct Compiler<'a> {
     collector: &'a Collector,
     settings: &'a Settings,
-    warnings: &'a mut Vec<Warning>,
+    warnings: &'a mut Warnings,
     lists: Lists<'a>,
     macros: Vec<ParsedMacro>,
     budget: Budget,
@@ -244,7 +244,7 @@ impl<'a> Compiler<'a> {
         };
         let place = &item.output_place;
         if item.skip_if_unknown_filter && is_unknown(&message) {
-            self.warnings.push(place.warning(WarningCode::UnknownFilter, message));
+            self.warnings.push(|| place.warning(WarningCode::UnknownFilter, message));
             return Ok(None);
         }
         Err(place.error(ErrorCode::CompileOutput, message))
@@ -273,15 +273,15 @@ impl<'a> Compiler<'a> {
             },
         };
         for warning in &compiled.warnings {
-            self.warnings.push(Warning {
+            self.warnings.push(|| Warning {
                 code: WarningCode::CompileCondition,
-                message: warning.message.clone(),
+                message: warning.message.clone().into(),
                 context: place.in_condition(condition, warning.at),
                 deprecated_field: None,
             });
         }
         if item.source == "syscall" && item.warn_evttypes && compiled.events.is_unrestricted() {
-            self.warnings.push(item.place.warning(WarningCode::NoEventType, TOO_MANY_TYPES));
+            self.warnings.push(|| item.place.warning(WarningCode::NoEventType, TOO_MANY_TYPES));
         }
         Ok(Some((expr, compiled)))
     }
@@ -316,7 +316,8 @@ impl<'a> Compiler<'a> {
         let message = error.message;
         if item.skip_if_unknown_filter && is_unknown(&message) {
             let code = WarningCode::UnknownFilter;
-            self.warnings.push(Warning { code, message, context, deprecated_field: None });
+            let message = message.into();
+            self.warnings.push(|| Warning { code, message, context, deprecated_field: None });
             return Ok(None);
         }
         Err(Box::new(Error { code: ErrorCode::CompileCondition, message, context }))
@@ -336,7 +337,7 @@ impl<'a> Compiler<'a> {
         }
         if output.contains(CONTAINER_INFO) {
             let code = WarningCode::DeprecatedItem;
-            self.warnings.push(item.place.warning(code, CONTAINER_INFO_IS_DEPRECATED));
+            self.warnings.push(|| item.place.warning(code, CONTAINER_INFO_IS_DEPRECATED));
             output = output.replace(CONTAINER_INFO, "");
         }
         output
@@ -383,12 +384,15 @@ impl<'a> Compiler<'a> {
     fn deprecated_in_output(&mut self, output: &str, item: &RuleItem) {
         for (field, _) in DEPRECATED_FIELDS {
             if output.contains(field) {
-                let message = format!(
-                    "usage of deprecated field '{field}' has been detected in the rule output"
-                );
-                let mut warning = item.output_place.warning(WarningCode::DeprecatedItem, message);
-                warning.deprecated_field = Some(field);
-                self.warnings.push(warning);
+                self.warnings.push(|| {
+                    let message = format!(
+                        "usage of deprecated field '{field}' has been detected in the rule output"
+                    );
+                    let place = &item.output_place;
+                    let mut warning = place.warning(WarningCode::DeprecatedItem, message);
+                    warning.deprecated_field = Some(field);
+                    warning
+                });
             }
         }
     }
@@ -405,10 +409,11 @@ impl<'a> Compiler<'a> {
                 }
             });
         });
-        let mut warn = |code, message: &str, deprecated_field| {
-            let context = place.in_condition(condition, Position::default());
-            let message = message.to_owned();
-            self.warnings.push(Warning { code, message, context, deprecated_field });
+        let mut warn = |code, message: &'static str, deprecated_field| {
+            self.warnings.push(|| {
+                let context = place.in_condition(condition, Position::default());
+                Warning { code, message: message.into(), context, deprecated_field }
+            });
         };
         if unsafe_na {
             warn(WarningCode::UnsafeNaCheck, "", None);
@@ -425,13 +430,13 @@ impl<'a> Compiler<'a> {
         for (parsed, item) in self.macros.iter().zip(self.collector.macros.all()) {
             if !parsed.used {
                 let message = "Macro not referred to by any other rule/macro";
-                self.warnings.push(item.place.warning(WarningCode::UnusedMacro, message));
+                self.warnings.push(|| item.place.warning(WarningCode::UnusedMacro, message));
             }
         }
         for (list, item) in self.lists.all.iter().zip(self.collector.lists.all()) {
             if !list.used {
                 let message = "List not referred to by any other rule/macro";
-                self.warnings.push(item.place.warning(WarningCode::UnusedList, message));
+                self.warnings.push(|| item.place.warning(WarningCode::UnusedList, message));
             }
         }
     }

@@ -1,17 +1,17 @@
 //! Scalars and sequences of an item: what has to be there, and what text means.
 
 use super::Read;
-use super::context::Place;
+use crate::engine::context::Place;
 use crate::engine::yaml::Node;
 
 /// The text of `key`; it has to be there.
-pub(super) fn text<'a>(item: &'a Node, key: &str, place: &Place) -> Read<&'a str> {
+pub(super) fn text<'a>(item: Node<'a>, key: &str, place: &Place) -> Read<&'a str> {
     optional_text(item, key, place)?
         .ok_or_else(|| place.shape(format!("Item has no mapping for key '{key}'")))
 }
 
 /// The text of `key`, if it is there; then it may not be empty.
-pub(super) fn optional_text<'a>(item: &'a Node, key: &str, place: &Place) -> Read<Option<&'a str>> {
+pub(super) fn optional_text<'a>(item: Node<'a>, key: &str, place: &Place) -> Read<Option<&'a str>> {
     let Some(value) = item.get(key) else {
         return Ok(None);
     };
@@ -28,7 +28,7 @@ pub(super) fn optional_text<'a>(item: &'a Node, key: &str, place: &Place) -> Rea
 }
 
 /// The text of `key`; nothing and empty text count as missing.
-pub(super) fn lenient_text<'a>(item: &'a Node, key: &str, place: &Place) -> Read<Option<&'a str>> {
+pub(super) fn lenient_text<'a>(item: Node<'a>, key: &str, place: &Place) -> Read<Option<&'a str>> {
     match item.get(key) {
         Some(value) if value.is_null() || value.scalar() == Some("") => Ok(None),
         _ => optional_text(item, key, place),
@@ -36,17 +36,17 @@ pub(super) fn lenient_text<'a>(item: &'a Node, key: &str, place: &Place) -> Read
 }
 
 /// A Boolean, if `key` is there.
-pub(super) fn optional_bool(item: &Node, key: &str, place: &Place) -> Read<Option<bool>> {
+pub(super) fn optional_bool(item: Node<'_>, key: &str, place: &Place) -> Read<Option<bool>> {
     converted(item, key, place, boolean)
 }
 
 /// A number, if `key` is there.
-pub(super) fn optional_u32(item: &Node, key: &str, place: &Place) -> Read<Option<u32>> {
+pub(super) fn optional_u32(item: Node<'_>, key: &str, place: &Place) -> Read<Option<u32>> {
     converted(item, key, place, number)
 }
 
 fn converted<T>(
-    item: &Node,
+    item: Node<'_>,
     key: &str,
     place: &Place,
     convert: fn(&str) -> Option<T>,
@@ -61,7 +61,11 @@ fn converted<T>(
 }
 
 /// The texts of a sequence, if `key` is there.
-pub(super) fn optional_texts(item: &Node, key: &str, place: &Place) -> Read<Option<Vec<String>>> {
+pub(super) fn optional_texts(
+    item: Node<'_>,
+    key: &str,
+    place: &Place,
+) -> Read<Option<Vec<String>>> {
     let Some(value) = item.get(key) else {
         return Ok(None);
     };
@@ -79,7 +83,7 @@ pub(super) fn optional_texts(item: &Node, key: &str, place: &Place) -> Read<Opti
 }
 
 /// The place of the value of `key`.
-pub(super) fn here(value: &Node, key: &str, place: &Place) -> Place {
+pub(super) fn here(value: Node<'_>, key: &str, place: &Place) -> Place {
     place.to("value for", key, value)
 }
 

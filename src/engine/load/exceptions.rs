@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::Read;
-use super::context::Place;
 use super::decode;
 use super::expand::{MAX_CONDITION_BYTES, TOO_LARGE};
 use crate::engine::compile;
-use crate::engine::diagnostic::{Warning, WarningCode};
+use crate::engine::context::Place;
+use crate::engine::diagnostic::{WarningCode, Warnings};
 use crate::engine::lang::ast::{Family, ListModifier, Operand, Operator};
 use crate::engine::lang::parser;
 use crate::engine::yaml::Node;
@@ -58,7 +58,7 @@ impl Entry {
         }
     }
 
-    fn read(value: &Node, key: &str, place: &Place) -> Read<Self> {
+    fn read(value: Node<'_>, key: &str, place: &Place) -> Read<Self> {
         if let Some(text) = value.scalar() {
             if text.is_empty() {
                 let message = "Value must be non-empty";
@@ -70,8 +70,8 @@ impl Entry {
             return Ok(Self::default());
         };
         let here = decode::here(value, key, place);
-        let item = |item: &std::rc::Rc<Node>| Self::read(item, "", &here.to("exception", "", item));
-        items.iter().map(item).collect::<Read<Vec<_>>>().map(Self::List)
+        let item = |item| Self::read(item, "", &here.to("exception", "", item));
+        items.map(item).collect::<Read<Vec<_>>>().map(Self::List)
     }
 }
 
@@ -127,10 +127,10 @@ impl Exceptions {
 
 /// Reads the `exceptions` of an item. With `append` the fields may be missing.
 pub(super) fn read(
-    item: &Node,
+    item: Node<'_>,
     place: &Place,
     append: bool,
-    warnings: &mut Vec<Warning>,
+    warnings: &mut Warnings,
 ) -> Read<Exceptions> {
     let mut exceptions = Exceptions::default();
     let Some(list) = item.get("exceptions").filter(|list| !list.is_null()) else {
@@ -144,9 +144,12 @@ pub(super) fn read(
         let said =
             if warnings.len() < MAX_SAME_NAME { exceptions.count(&exception.name) } else { 0 };
         for _ in 0..said.min(MAX_SAME_NAME) {
-            let message =
-                format!("Multiple definitions of exception '{}' in the same rule", exception.name);
-            warnings.push(exception.place.warning(WarningCode::ExceptionNameNotUnique, message));
+            warnings.push(|| {
+                let name = &exception.name;
+                let message =
+                    format!("Multiple definitions of exception '{name}' in the same rule");
+                exception.place.warning(WarningCode::ExceptionNameNotUnique, message)
+            });
         }
         exceptions.push(exception);
     }
@@ -154,11 +157,11 @@ pub(super) fn read(
 }
 
 fn read_one(
-    item: &Node,
+    item: Node<'_>,
     rule: &Place,
     list: &Place,
     append: bool,
-    warnings: &mut Vec<Warning>,
+    warnings: &mut Warnings,
 ) -> Read<Exception> {
     let unnamed = list.to("exception", "", item);
     if item.map().is_none() {
@@ -186,7 +189,7 @@ fn read_one(
         }
     } else if append {
         let message = "Overriding/appending exception with no values";
-        warnings.push(place.warning(WarningCode::AppendNoValues, message));
+        warnings.push(|| place.warning(WarningCode::AppendNoValues, message));
     }
     Ok(Exception { name, fields, comps, values, place })
 }

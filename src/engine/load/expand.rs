@@ -15,6 +15,9 @@ use crate::engine::matchers::posix_regex::states;
 /// Longest condition with its lists substituted, in bytes.
 pub(super) const MAX_CONDITION_BYTES: usize = 4 << 20;
 
+/// What looking for a list's name in a condition costs beside the condition's length, in bytes.
+const LOOK_COST: usize = 128;
+
 /// Why rules are refused that would exhaust memory.
 pub(super) const TOO_LARGE: &str =
     "its lists, macros or patterns make the rules too large to be loaded";
@@ -162,7 +165,7 @@ impl<'a> Lists<'a> {
             let (Some(list), Some(name)) = (self.all.get_mut(index), self.names.get(index)) else {
                 continue;
             };
-            if !budget.take_bytes(text.len()) {
+            if !budget.take_bytes(text.len() + LOOK_COST) {
                 return Err(TooLarge);
             }
             if let Some(substituted) = put(&text, name, &list.text)? {

@@ -1,19 +1,18 @@
 //! From the YAML of a file to what it defines: items, their keys, and what is wrong with them.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Read;
 use super::Settings;
-use super::context::{File, Place};
 use super::decode;
 use super::exceptions;
 use super::merge::{Age, Collector, List, Macro, Requirement};
 use super::rule_item;
 use super::version::Version;
-use crate::engine::diagnostic::{Warning, WarningCode};
+use crate::engine::context::{File, Place};
+use crate::engine::diagnostic::{WarningCode, Warnings};
 use crate::engine::lang::lexer::{identifier_len, is_bare};
-use crate::engine::yaml::Node;
+use crate::engine::yaml::{Documents, Node};
 
 /// Said of every `append: true`.
 pub(super) const APPEND_IS_DEPRECATED: &str = "'append' key is deprecated. Add an 'append' entry \
@@ -23,10 +22,11 @@ const APPEND_AND_OVERRIDE: &str = "Keys 'override' and 'append: true' cannot be 
     Add an 'append' entry (e.g. 'condition: append') under 'override' instead.";
 
 /// Falco reads a file up to an empty document and says nothing of the rest, which is read here.
-pub(super) fn note_of_empty_document(documents: &[Rc<Node>]) -> Option<String> {
-    let empty = documents.iter().position(|document| document.is_null())?;
-    let is_last = documents.iter().skip(empty).all(|document| document.is_null());
-    let line = documents.get(empty)?.mark.line + 1;
+pub(super) fn note_of_empty_document(documents: &Documents, file: &File) -> Option<String> {
+    let mut rest = documents.iter().skip_while(|document| !document.is_null());
+    let empty = rest.next()?;
+    let is_last = rest.all(Node::is_null);
+    let line = file.line(empty.offset()) + 1;
     (!is_last).then(|| {
         format!(
             "line {line}: an empty document: what follows it is read here; Falco ignores the rest \
@@ -40,26 +40,26 @@ pub(super) fn note_of_empty_document(documents: &[Rc<Node>]) -> Option<String> {
 pub(super) struct Reader<'a> {
     pub(super) settings: &'a Settings,
     pub(super) collector: &'a mut Collector,
-    pub(super) warnings: &'a mut Vec<Warning>,
+    pub(super) warnings: &'a mut Warnings,
 }
 
 impl Reader<'_> {
     /// Reads all documents of a file.
-    pub(super) fn documents(&mut self, documents: &[Rc<Node>], file: &Arc<File>) -> Read<()> {
+    pub(super) fn documents(&mut self, documents: &Documents, file: &Arc<File>) -> Read<()> {
         let mut there = documents.iter().filter(|document| !document.is_null());
         there.try_for_each(|document| self.document(document, file))
     }
 
-    fn document(&mut self, document: &Node, file: &Arc<File>) -> Read<()> {
+    fn document(&mut self, document: Node<'_>, file: &Arc<File>) -> Read<()> {
         let place = Place::file(Arc::clone(file));
         let Some(items) = document.sequence() else {
             let kind = if document.map().is_some() { " array of objects" } else { "" };
             return Err(place.shape(format!("Rules content is not yaml{kind}")));
         };
-        items.iter().filter(|item| !item.is_null()).try_for_each(|item| self.item(item, &place))
+        items.filter(|item| !item.is_null()).try_for_each(|item| self.item(item, &place))
     }
 
-    fn item(&mut self, item: &Node, file: &Place) -> Read<()> {
+    fn item(&mut self, item: Node<'_>, file: &Place) -> Read<()> {
         if item.map().is_none() {
             return Err(file.to("rules content item", "", item).shape(
                 "Unexpected element type. Each element should be a yaml associative array.",
@@ -86,21 +86,23 @@ impl Reader<'_> {
         Ok(())
     }
 
-    pub(super) fn warn(&mut self, place: &Place, code: WarningCode, message: impl Into<String>) {
-        self.warnings.push(place.warning(code, message));
+    pub(super) fn warn(&mut self, place: &Place, code: WarningCode, message: &'static str) {
+        self.warnings.push(|| place.warning(code, message));
     }
 
-    fn unknown_keys(&mut self, item: &Node, known: &[&str], place: &Place) {
-        for (key, _) in item.map().unwrap_or_default() {
+    fn unknown_keys(&mut self, item: Node<'_>, known: &[&str], place: &Place) {
+        for (key, _) in item.map().into_iter().flatten() {
             let key = key.scalar().unwrap_or_default();
             if !known.contains(&key) {
-                let message = format!("Unknown key '{key}'. The key will be ignored.");
-                self.warn(place, WarningCode::UnknownKey, message);
+                self.warnings.push(|| {
+                    let message = format!("Unknown key '{key}'. The key will be ignored.");
+                    place.warning(WarningCode::UnknownKey, message)
+                });
             }
         }
     }
 
-    fn engine_version(&mut self, item: &Node, file: &Place) -> Read<Place> {
+    fn engine_version(&mut self, item: Node<'_>, file: &Place) -> Read<Place> {
         let place = file.to("required_engine_version", "", item);
         let text = decode::text(item, "required_engine_version", &place)?;
         let version = match decode::number(text) {
@@ -116,7 +118,7 @@ impl Reader<'_> {
         Ok(place)
     }
 
-    fn plugin_versions(&mut self, plugins: &Node, file: &Place) -> Read<()> {
+    fn plugin_versions(&mut self, plugins: Node<'_>, file: &Place) -> Read<()> {
         const ENTRY: &str = "required plugin versions entry";
         let place = file.to("required plugin versions", "", plugins);
         let entries = plugins
@@ -141,7 +143,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn list(&mut self, item: &Node, file: &Place) -> Read<Place> {
+    fn list(&mut self, item: Node<'_>, file: &Place) -> Read<Place> {
         let name = decode::text(item, "list", &file.to("list", "", item))?;
         let place = file.to("list", name, item);
         if !name.bytes().all(is_bare) {
@@ -161,7 +163,7 @@ impl Reader<'_> {
         Ok(place)
     }
 
-    fn macro_item(&mut self, item: &Node, file: &Place) -> Read<Place> {
+    fn macro_item(&mut self, item: Node<'_>, file: &Place) -> Read<Place> {
         let name = decode::text(item, "macro", &file.to("macro", "", item))?;
         let place = file.to("macro", name, item);
         if identifier_len(name.as_bytes()) != name.len() {
@@ -187,14 +189,14 @@ impl Reader<'_> {
     }
 
     /// Whether a list or macro appends, by the old key or by `override`.
-    fn appends(&mut self, item: &Node, place: &Place, key: &'static str) -> Read<bool> {
+    fn appends(&mut self, item: Node<'_>, place: &Place, key: &'static str) -> Read<bool> {
         let flag = self.append_flag(item, place)?;
         let overrides = Overrides::read(item, place, &[key], &[key])?;
         overrides.check_flag(flag, place)?;
         Ok(flag || overrides.append.contains(&key))
     }
 
-    pub(super) fn append_flag(&mut self, item: &Node, place: &Place) -> Read<bool> {
+    pub(super) fn append_flag(&mut self, item: Node<'_>, place: &Place) -> Read<bool> {
         let flag = decode::optional_bool(item, "append", place)?.unwrap_or(false);
         if flag {
             self.warn(place, WarningCode::DeprecatedItem, APPEND_IS_DEPRECATED);
@@ -204,7 +206,7 @@ impl Reader<'_> {
 
     pub(super) fn exceptions(
         &mut self,
-        item: &Node,
+        item: Node<'_>,
         place: &Place,
         append: bool,
     ) -> Read<exceptions::Exceptions> {
@@ -221,15 +223,15 @@ pub(super) struct Overrides {
 
 impl Overrides {
     pub(super) fn read(
-        item: &Node,
+        item: Node<'_>,
         place: &Place,
         append: &[&'static str],
         replace: &[&'static str],
     ) -> Read<Self> {
         let mut overrides = Self::default();
         let here = place.to("overrides", "", item);
-        let entries = item.get("override").and_then(Node::map).unwrap_or_default();
-        for (name, operation) in entries {
+        let entries = item.get("override").and_then(Node::map);
+        for (name, operation) in entries.into_iter().flatten() {
             let key = name.scalar().unwrap_or_default();
             let appendable = append.iter().copied().find(|known| *known == key);
             let replaceable = replace.iter().copied().find(|known| *known == key);
@@ -271,12 +273,12 @@ impl Overrides {
 }
 
 /// The place of the value of `key`, or of the item if it is missing.
-pub(super) fn key_place(place: &Place, item: &Node, key: &str, kind: &'static str) -> Place {
+pub(super) fn key_place(place: &Place, item: Node<'_>, key: &str, kind: &'static str) -> Place {
     place.to(kind, "", item.get(key).unwrap_or(item))
 }
 
 fn requirement(
-    entry: &Node,
+    entry: Node<'_>,
     parent: &Place,
     kind: &'static str,
     not_a_map: &str,

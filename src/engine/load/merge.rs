@@ -3,14 +3,14 @@
 //! A redefinition replaces the content and keeps the position. A counter grows with every change;
 //! what an item may see of others depends on when it was first defined and last changed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Read;
 use super::Settings;
-use super::context::Place;
 use super::exceptions::{Exception, Exceptions};
 use super::version::Version;
-use crate::engine::diagnostic::{Warning, WarningCode};
+use crate::engine::context::Place;
+use crate::engine::diagnostic::{WarningCode, Warnings};
 use crate::engine::rule::Priority;
 
 /// When an item was first defined and last changed.
@@ -188,12 +188,13 @@ impl Collector {
         alternatives: Vec<Requirement>,
         place: &Place,
     ) -> Read<()> {
-        for (index, Requirement { name, version }) in alternatives.iter().enumerate() {
+        let mut names = HashSet::with_capacity(alternatives.len());
+        for Requirement { name, version } in &alternatives {
             if Version::parse(version).is_none() {
                 return Err(place
                     .invalid(format!("Invalid required version '{version}' for plugin '{name}'")));
             }
-            if alternatives.iter().take(index).any(|other| other.name == *name) {
+            if !names.insert(name) {
                 return Err(place.invalid(format!(
                     "Defined multiple alternative version requirements for plugin '{name}'"
                 )));
@@ -245,15 +246,17 @@ impl Collector {
         &mut self,
         mut rule: RuleItem,
         settings: &Settings,
-        warnings: &mut Vec<Warning>,
+        warnings: &mut Warnings,
     ) -> Read<()> {
         let before = self.rules.get(&rule.name);
         check_source(before, &rule.source, &rule.place)?;
         let before = before.map(|rule| rule.age);
         rule.unknown_source = !settings.sources.contains(&rule.source);
         if rule.unknown_source {
-            let message = format!("Unknown source {}, skipping", rule.source);
-            warnings.push(rule.place.warning(WarningCode::UnknownSource, message));
+            warnings.push(|| {
+                let message = format!("Unknown source {}, skipping", rule.source);
+                rule.place.warning(WarningCode::UnknownSource, message)
+            });
         }
         for exception in rule.exceptions.all_mut() {
             if !exception.fields.is_valid() {

@@ -18,7 +18,6 @@
 //! ```
 
 mod compile;
-mod context;
 mod decode;
 mod described;
 mod exceptions;
@@ -33,10 +32,10 @@ mod version;
 use std::sync::Arc;
 
 use self::compile::Compiled;
-use self::context::{File, Place};
 use self::items::Reader;
 use self::merge::Collector;
-use super::diagnostic::{Error, ErrorCode, Schema, Warning};
+use super::context::{File, Place};
+use super::diagnostic::{Error, ErrorCode, Schema, Warnings};
 use super::rule::{Priority, Rule};
 use super::yaml;
 
@@ -170,24 +169,24 @@ impl Loader {
         self.bytes += text.len();
         let text = String::from_utf8_lossy(text);
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
-        let file = Arc::new(File { name: name.into(), text });
+        let file = Arc::new(File::new(name, text));
         let mut result = FileResult {
             name: name.to_owned(),
             errors: Vec::new(),
-            warnings: Vec::new(),
+            warnings: Warnings::default(),
             schema: Schema::None,
             notes: Vec::new(),
         };
         let documents = match yaml::parse(&file.text) {
             Ok(documents) => documents,
             Err(error) => {
-                let place = Place::file(file).to_mark("value for", "", error.at);
+                let place = Place::file(file).to_offset("value for", "", error.offset);
                 result.errors.push(*place.error(ErrorCode::YamlParse, error.to_string()));
                 return result;
             }
         };
         result.schema = schema::check(&documents);
-        result.notes.extend(items::note_of_empty_document(&documents));
+        result.notes.extend(items::note_of_empty_document(&documents, &file));
         if let Err(error) = self.read(&documents, &file, &mut result.warnings) {
             result.errors.push(*error);
         }
@@ -196,9 +195,9 @@ impl Loader {
 
     fn read(
         &mut self,
-        documents: &[std::rc::Rc<yaml::Node>],
+        documents: &yaml::Documents,
         file: &Arc<File>,
-        warnings: &mut Vec<Warning>,
+        warnings: &mut Warnings,
     ) -> Read<()> {
         let (settings, collector) = (&self.settings, &mut self.collector);
         let mut reader = Reader { settings, collector, warnings };

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::Read;
-use super::context::Place;
 use super::decode;
 use super::items::{Overrides, Reader, key_place};
 use super::merge::{Age, RuleItem, Update};
+use crate::engine::context::Place;
 use crate::engine::diagnostic::WarningCode;
 use crate::engine::rule::Priority;
 use crate::engine::yaml::Node;
@@ -51,7 +51,7 @@ const ENABLED_IS_DEPRECATED: &str = "The standalone 'enabled' key usage is depre
     replace').";
 
 impl Reader<'_> {
-    pub(super) fn rule(&mut self, item: &Node, file: &Place) -> Read<Place> {
+    pub(super) fn rule(&mut self, item: Node<'_>, file: &Place) -> Read<Place> {
         let name = decode::text(item, "rule", &file.to("rule", "", item))?;
         let place = file.to("rule", name, item);
         let source = decode::lenient_text(item, "source", &place)?.unwrap_or_default();
@@ -75,7 +75,7 @@ impl Reader<'_> {
         Ok(place)
     }
 
-    fn define_rule(&mut self, item: &Node, name: &str, place: &Place) -> Read<()> {
+    fn define_rule(&mut self, item: Node<'_>, name: &str, place: &Place) -> Read<()> {
         let condition = decode::text(item, "condition", place)?.to_owned();
         let output = decode::text(item, "output", place)?;
         let description = decode::text(item, "desc", place)?.to_owned();
@@ -108,7 +108,7 @@ impl Reader<'_> {
         self.collector.define_rule(rule, self.settings, self.warnings)
     }
 
-    fn append_rule(&mut self, item: &Node, name: &str, source: &str, place: &Place) -> Read<()> {
+    fn append_rule(&mut self, item: Node<'_>, name: &str, source: &str, place: &Place) -> Read<()> {
         let mut update = Update { source: source.to_owned(), ..Update::default() };
         if item.get("condition").is_some() {
             update.condition = Some(decode::text(item, "condition", place)?.to_owned());
@@ -122,7 +122,7 @@ impl Reader<'_> {
     /// All appends first, then all replacements, then values that no override names.
     fn override_rule(
         &mut self,
-        item: &Node,
+        item: Node<'_>,
         name: &str,
         source: &str,
         overrides: &Overrides,
@@ -172,7 +172,7 @@ impl Reader<'_> {
 
 /// The keys that an override names, with their values.
 struct Wanted<'a> {
-    item: &'a Node,
+    item: Node<'a>,
     place: &'a Place,
     keys: &'a [&'static str],
     how: &'static str,
@@ -227,14 +227,14 @@ impl Wanted<'_> {
     }
 }
 
-fn priority(item: &Node, place: &Place) -> Read<Priority> {
+fn priority(item: Node<'_>, place: &Place) -> Read<Priority> {
     let text = decode::text(item, "priority", place)?;
     Priority::parse(text).ok_or_else(|| {
         key_place(place, item, "priority", "rule priority").shape("Invalid priority")
     })
 }
 
-fn tags(item: &Node, place: &Place) -> Read<Option<BTreeSet<String>>> {
+fn tags(item: Node<'_>, place: &Place) -> Read<Option<BTreeSet<String>>> {
     let texts = decode::optional_texts(item, "tags", place)?;
     Ok(texts.map(|texts| texts.into_iter().collect()))
 }

@@ -3,12 +3,13 @@
 //! It never makes loading fail. Types are those of YAML text: `10` is an integer and a string,
 //! `true` is a Boolean, `yes` is not. Faults are listed from the innermost outwards.
 
-use std::rc::Rc;
+use std::fmt;
+use std::fmt::{Display, Formatter};
 
 use serde_json::{Map, Value, json};
 
 use crate::engine::diagnostic::Schema;
-use crate::engine::yaml::Node;
+use crate::engine::yaml::{Documents, Node};
 
 /// What a value may be.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +35,7 @@ struct Names {
 #[derive(Debug)]
 struct Object {
     title: &'static str,
+    /// By name: faults are listed in this order.
     properties: &'static [(&'static str, Shape)],
     required: &'static [&'static str],
     at_least: usize,
@@ -61,26 +63,26 @@ const OVERRIDDEN: Shape = Shape::Enum(&OPERATION);
 static ITEM: Object = Object {
     title: "FalcoRule",
     properties: &[
-        ("required_engine_version", Shape::Text),
-        ("required_plugin_versions", Shape::Array(&Shape::Object(&PLUGIN))),
-        ("macro", Shape::Text),
-        ("condition", Shape::Text),
-        ("list", Shape::Text),
-        ("items", Shape::Array(&Shape::Item)),
-        ("rule", Shape::Text),
-        ("desc", Shape::Text),
-        ("enabled", Shape::Bool),
-        ("output", Shape::Text),
         ("append", Shape::Bool),
-        ("priority", Shape::Enum(&PRIORITY)),
         ("capture", Shape::Bool),
         ("capture_duration", Shape::Integer),
-        ("source", Shape::Text),
+        ("condition", Shape::Text),
+        ("desc", Shape::Text),
+        ("enabled", Shape::Bool),
         ("exceptions", Shape::Array(&Shape::Object(&EXCEPTION))),
+        ("items", Shape::Array(&Shape::Item)),
+        ("list", Shape::Text),
+        ("macro", Shape::Text),
+        ("output", Shape::Text),
         ("override", Shape::Object(&OVERRIDE)),
+        ("priority", Shape::Enum(&PRIORITY)),
+        ("required_engine_version", Shape::Text),
+        ("required_plugin_versions", Shape::Array(&Shape::Object(&PLUGIN))),
+        ("rule", Shape::Text),
+        ("skip-if-unknown-filter", Shape::Bool),
+        ("source", Shape::Text),
         ("tags", Shape::Array(&Shape::Text)),
         ("warn_evttypes", Shape::Bool),
-        ("skip-if-unknown-filter", Shape::Bool),
     ],
     required: &[],
     at_least: 0,
@@ -89,9 +91,9 @@ static ITEM: Object = Object {
 static EXCEPTION: Object = Object {
     title: "Exception",
     properties: &[
-        ("name", Shape::Text),
-        ("fields", Shape::Any),
         ("comps", Shape::Any),
+        ("fields", Shape::Any),
+        ("name", Shape::Text),
         ("values", Shape::Any),
     ],
     required: &["name"],
@@ -101,18 +103,18 @@ static EXCEPTION: Object = Object {
 static OVERRIDE: Object = Object {
     title: "Override",
     properties: &[
-        ("items", OVERRIDDEN),
-        ("desc", OVERRIDDEN),
-        ("condition", OVERRIDDEN),
-        ("output", OVERRIDDEN),
-        ("priority", OVERRIDDEN),
-        ("enabled", OVERRIDDEN),
-        ("exceptions", OVERRIDDEN),
         ("capture", OVERRIDDEN),
         ("capture_duration", OVERRIDDEN),
+        ("condition", OVERRIDDEN),
+        ("desc", OVERRIDDEN),
+        ("enabled", OVERRIDDEN),
+        ("exceptions", OVERRIDDEN),
+        ("items", OVERRIDDEN),
+        ("output", OVERRIDDEN),
+        ("priority", OVERRIDDEN),
+        ("skip-if-unknown-filter", OVERRIDDEN),
         ("tags", OVERRIDDEN),
         ("warn_evttypes", OVERRIDDEN),
-        ("skip-if-unknown-filter", OVERRIDDEN),
     ],
     required: &[],
     at_least: 1,
@@ -121,9 +123,9 @@ static OVERRIDE: Object = Object {
 static PLUGIN: Object = Object {
     title: "RequiredPluginVersion",
     properties: &[
+        ("alternatives", Shape::Array(&Shape::Object(&ALTERNATIVE))),
         ("name", Shape::Text),
         ("version", Shape::Text),
-        ("alternatives", Shape::Array(&Shape::Object(&ALTERNATIVE))),
     ],
     required: &["name", "version"],
     at_least: 0,
@@ -140,37 +142,69 @@ const ROOT: Shape = Shape::Array(&Shape::Object(&ITEM));
 
 /// Compares the documents with the schema. As in Falco, the first document's verdict is the
 /// file's, and nothing behind an empty document counts.
-pub(super) fn check(documents: &[Rc<Node>]) -> Schema {
-    let mut statuses = Vec::new();
+pub(super) fn check(documents: &Documents) -> Schema {
+    let mut faults = Faults::default();
     for document in documents.iter().take_while(|document| !document.is_null()) {
-        if fits(document, ROOT, "<root>", &mut statuses) && statuses.len() < MAX_FAULTS {
-            statuses.push("ok".to_owned());
+        if fits(document, ROOT, &Path::Root, &mut faults) {
+            faults.push(|| "ok".to_owned());
         }
     }
-    match statuses.first().map(String::as_str) {
+    match faults.told.first().map(String::as_str) {
         None => Schema::None,
         Some("ok") => Schema::Ok,
-        Some(_) => Schema::Failed(statuses),
+        Some(_) => Schema::Failed(faults.told),
     }
-}
-
-fn property(object: &Object, key: &str) -> Option<Shape> {
-    object.properties.iter().find(|(name, _)| *name == key).map(|(_, shape)| *shape)
 }
 
 /// Most faults that are told of one file.
 const MAX_FAULTS: usize = 1000;
 
-fn fault(path: &str, what: &str, faults: &mut Vec<String>) -> bool {
-    if faults.len() < MAX_FAULTS {
-        faults.push(format!("failed for {path}: {what}"));
+/// Most bytes of them.
+const MAX_FAULT_BYTES: usize = 1 << 20;
+
+/// What doesn't fit, up to where nobody reads on.
+#[derive(Default)]
+struct Faults {
+    told: Vec<String>,
+    bytes: usize,
+}
+
+impl Faults {
+    fn push(&mut self, text: impl FnOnce() -> String) {
+        if self.told.len() < MAX_FAULTS && self.bytes < MAX_FAULT_BYTES {
+            let text = text();
+            self.bytes += text.len();
+            self.told.push(text);
+        }
     }
-    false
+
+    /// A fault at `path`; gives `false` for it.
+    fn add(&mut self, path: &Path<'_>, what: impl Display) -> bool {
+        self.push(|| format!("failed for {path}: {what}"));
+        false
+    }
+}
+
+/// The way to a value; it becomes text if there is something to tell of it.
+enum Path<'a> {
+    Root,
+    Index(&'a Self, usize),
+    Key(&'a Self, &'a str),
+}
+
+impl Display for Path<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("<root>"),
+            Self::Index(before, index) => write!(f, "{before}[{index}]"),
+            Self::Key(before, key) => write!(f, "{before}[{key}]"),
+        }
+    }
 }
 
 const WRONG_TYPE: &str = "Value type not permitted by 'type' constraint.";
 
-fn fits(node: &Node, shape: Shape, path: &str, faults: &mut Vec<String>) -> bool {
+fn fits(node: Node<'_>, shape: Shape, path: &Path<'_>, faults: &mut Faults) -> bool {
     let has_type = match shape {
         Shape::Any => true,
         Shape::Text => node.scalar().is_some(),
@@ -182,99 +216,97 @@ fn fits(node: &Node, shape: Shape, path: &str, faults: &mut Vec<String>) -> bool
             Some(items) => return array(items, *inner, path, faults),
             None => false,
         },
-        Shape::Object(inner) => match node.map() {
-            Some(entries) => return object(entries, inner, path, faults),
-            None => false,
-        },
+        Shape::Object(inner) => {
+            if node.map().is_some() {
+                return object(node, inner, path, faults);
+            }
+            false
+        }
     };
-    has_type || fault(path, WRONG_TYPE, faults)
+    has_type || faults.add(path, WRONG_TYPE)
 }
 
-fn is_one_of(node: &Node, names: &[&str], path: &str, faults: &mut Vec<String>) -> bool {
+fn is_one_of(node: Node<'_>, names: &[&str], path: &Path<'_>, faults: &mut Faults) -> bool {
     let mut fits = true;
     if !node.scalar().is_some_and(|text| names.contains(&text)) {
-        fits = fault(path, "Failed to match against any enum values.", faults);
+        fits = faults.add(path, "Failed to match against any enum values.");
     }
     if node.scalar().is_none() {
-        fits = fault(path, WRONG_TYPE, faults);
+        fits = faults.add(path, WRONG_TYPE);
     }
     fits
 }
 
-fn is_item(node: &Node, path: &str, faults: &mut Vec<String>) -> bool {
+fn is_item(node: Node<'_>, path: &Path<'_>, faults: &mut Faults) -> bool {
     if node.scalar().is_some() {
         return true;
     }
     for child in 0..2 {
-        fault(path, WRONG_TYPE, faults);
-        fault(path, &format!("Failed to validate against child schema #{child}."), faults);
+        faults.add(path, WRONG_TYPE);
+        faults.add(path, format_args!("Failed to validate against child schema #{child}."));
     }
-    fault(path, "Failed to validate against any schemas allowed by anyOf constraint.", faults)
+    faults.add(path, "Failed to validate against any schemas allowed by anyOf constraint.")
 }
 
-fn array(items: &[Rc<Node>], inner: Shape, path: &str, faults: &mut Vec<String>) -> bool {
+fn array<'a>(
+    items: impl Iterator<Item = Node<'a>>,
+    inner: Shape,
+    path: &Path<'_>,
+    faults: &mut Faults,
+) -> bool {
     let mut all = true;
-    for (index, item) in items.iter().enumerate() {
-        if !fits(item, inner, &format!("{path}[{index}]"), faults) {
-            let what = format!("Failed to validate item #{index} in array.");
-            all = fault(path, &what, faults);
+    for (index, item) in items.enumerate() {
+        if !fits(item, inner, &Path::Index(path, index), faults) {
+            all = faults.add(path, format_args!("Failed to validate item #{index} in array."));
         }
     }
     all
 }
 
-fn object(
-    entries: &[(Rc<Node>, Rc<Node>)],
-    object: &Object,
-    path: &str,
-    faults: &mut Vec<String>,
-) -> bool {
+fn object(node: Node<'_>, object: &Object, path: &Path<'_>, faults: &mut Faults) -> bool {
     let mut all = true;
-    if entries.len() < object.at_least {
-        let what = format!("Object should have no fewer than {} properties.", object.at_least);
-        all = fault(path, &what, faults);
+    let count = node.map().map_or(0, |entries| entries.len());
+    if count < object.at_least {
+        let least = object.at_least;
+        let what = format_args!("Object should have no fewer than {least} properties.");
+        all = faults.add(path, what);
     }
-    all &= properties(entries, object, path, faults);
-    let has = |key: &str| entries.iter().any(|(name, _)| name.scalar() == Some(key));
-    for key in object.required.iter().filter(|key| !has(key)) {
-        all = fault(path, &format!("Missing required property '{key}'."), faults);
+    all &= properties(node, count, object, path, faults);
+    for key in object.required.iter().filter(|key| node.get(key).is_none()) {
+        all = faults.add(path, format_args!("Missing required property '{key}'."));
     }
     all
 }
 
 fn properties(
-    entries: &[(Rc<Node>, Rc<Node>)],
+    node: Node<'_>,
+    count: usize,
     object: &Object,
-    path: &str,
-    faults: &mut Vec<String>,
+    path: &Path<'_>,
+    faults: &mut Faults,
 ) -> bool {
     let mut all = true;
-    let mut known: Vec<&(&str, Shape)> = object.properties.iter().collect();
-    known.sort_unstable_by_key(|(name, _)| *name);
     let mut seen = 0;
-    for (key, shape) in known {
-        let Some((_, value)) = entries.iter().find(|(name, _)| name.scalar() == Some(*key)) else {
-            continue;
-        };
+    for (key, shape) in object.properties {
+        let Some(value) = node.get(key) else { continue };
         seen += 1;
-        if !fits(value, *shape, &format!("{path}[{key}]"), faults) {
-            let what =
-                format!("Failed to validate against schema associated with property name '{key}'.");
-            all = fault(path, &what, faults);
+        if !fits(value, *shape, &Path::Key(path, key), faults) {
+            let what = format_args!(
+                "Failed to validate against schema associated with property name '{key}'."
+            );
+            all = faults.add(path, what);
         }
     }
     // A key that is there twice makes up a nameless one, as in Falco.
-    if seen != entries.len() {
-        let unknown = entries
-            .iter()
-            .filter_map(|(name, _)| name.scalar())
-            .find(|name| property(object, name).is_none());
-        let what = format!(
+    if seen != count {
+        let is_known = |key: &str| object.properties.iter().any(|(name, _)| *name == key);
+        let mut keys = node.map().into_iter().flatten().filter_map(|(name, _)| name.scalar());
+        let unknown = keys.find(|key| !is_known(key)).unwrap_or_default();
+        let what = format_args!(
             "Object contains a property that could not be validated using 'properties' or \
-             'additionalProperties' constraints: '{}'.",
-            unknown.unwrap_or_default()
+             'additionalProperties' constraints: '{unknown}'."
         );
-        all = fault(path, &what, faults);
+        all = faults.add(path, what);
     }
     all
 }

@@ -72,7 +72,7 @@ mod tests {
 
     fn at(text: &str) -> (usize, usize) {
         let error = parse(text).unwrap_err();
-        (error.at.line, error.at.column)
+        (error.line, error.column)
     }
 
     #[test]

@@ -9,17 +9,25 @@
 //!   ]
 //! ```
 //!
-//! Blanks at the start of such a line mean nothing, so putting some there changes no content. The
-//! scan knows just enough of YAML to tell where such lines are; if it errs, the text as it was is
+//! Blanks at the start of such a line mean nothing, so putting some there changes no content. Between
+//! two commas, as in `[a, , b]`, it puts the null that Falco's library reads there. The scan knows just enough of YAML to tell where such lines are; if it errs, the text as it was is
 //! parsed instead.
 
 /// What is to be changed.
 #[derive(Debug, Default, Eq, PartialEq)]
 pub(super) struct Repairs {
-    /// Where blanks are to be put in, and how many; ascending.
-    pub(super) insertions: Vec<(usize, usize)>,
+    /// What is to be put in; ascending.
+    pub(super) insertions: Vec<Insertion>,
     /// Tabs that are to be blanks: behind a key, and before a line in brackets; ascending.
     pub(super) tabs: Vec<usize>,
+}
+
+/// Blanks before a line, or a null.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Insertion {
+    pub(super) at: usize,
+    pub(super) count: usize,
+    pub(super) what: char,
 }
 
 /// Finds what in `text` is to be changed.
@@ -154,7 +162,8 @@ impl Scan<'_> {
         let indent = self.at - start;
         let is_empty = self.is_at_end() || matches!(self.byte(0), b'\n' | b'\r' | b'#');
         if indent < column && !is_empty {
-            self.repairs.insertions.push((start, column - indent));
+            let count = column - indent;
+            self.repairs.insertions.push(Insertion { at: start, count, what: ' ' });
         }
     }
 
@@ -168,23 +177,33 @@ impl Scan<'_> {
     }
 
     fn flow(&mut self, column: usize) {
-        let mut level = 0_usize;
-        let mut at_token = true;
+        // Of every open bracket, whether it is a sequence's.
+        let mut open = Vec::new();
+        // Nothing stands yet behind the last bracket, comma or colon, or bracket or comma.
+        let (mut at_token, mut is_hole) = (true, true);
         while !self.is_at_end() {
-            match self.byte(0) {
+            let byte = self.byte(0);
+            match byte {
                 b'[' | b'{' => {
-                    level += 1;
-                    at_token = true;
+                    open.push(byte == b'[');
+                    (at_token, is_hole) = (true, true);
                 }
                 b']' | b'}' => {
-                    level -= 1;
-                    at_token = false;
-                    if level == 0 {
+                    open.pop();
+                    (at_token, is_hole) = (false, false);
+                    if open.is_empty() {
                         self.at += 1;
                         return;
                     }
                 }
-                b',' | b':' => at_token = true,
+                b',' => {
+                    if is_hole && open.last() == Some(&true) {
+                        let at = self.at;
+                        self.repairs.insertions.push(Insertion { at, count: 1, what: '~' });
+                    }
+                    (at_token, is_hole) = (true, true);
+                }
+                b':' => (at_token, is_hole) = (true, false),
                 b' ' | b'\t' | b'\r' => {
                     if self.byte(1) == b'#' {
                         self.skip_comment();
@@ -202,10 +221,10 @@ impl Scan<'_> {
                 }
                 b'"' | b'\'' if at_token => {
                     self.quoted(column);
-                    at_token = false;
+                    (at_token, is_hole) = (false, false);
                     continue;
                 }
-                _ => at_token = false,
+                _ => (at_token, is_hole) = (false, false),
             }
             self.at += 1;
         }
@@ -245,10 +264,20 @@ impl Scan<'_> {
 mod tests {
     use super::*;
 
+    fn insertions(text: &str) -> Vec<(usize, usize, char)> {
+        find(text).insertions.iter().map(|put| (put.at, put.count, put.what)).collect()
+    }
+
     #[test]
     fn a_bracket_below_its_key_is_indented() {
-        assert_eq!(find("- list: a\n  items: [\n    x\n  ]\n").insertions, [(27, 2)]);
-        assert_eq!(find("a: [\nx,\n  y\n]\n").insertions, [(5, 2), (12, 2)]);
+        assert_eq!(insertions("- list: a\n  items: [\n    x\n  ]\n"), [(27, 2, ' ')]);
+        assert_eq!(insertions("a: [\nx,\n  y\n]\n"), [(5, 2, ' '), (12, 2, ' ')]);
+    }
+
+    #[test]
+    fn a_null_is_put_between_commas_of_a_sequence() {
+        assert_eq!(insertions("[a, , {b: ,c: },,]"), [(4, 1, '~'), (16, 1, '~')]);
+        assert_eq!(insertions("[a, # ,,\n  ',,', \",,\"]"), []);
     }
 
     #[test]
@@ -267,6 +296,6 @@ mod tests {
 
     #[test]
     fn lines_of_quoted_text_are_indented() {
-        assert_eq!(find("a:\n  b: \"x\ny\"\n").insertions, [(11, 4)]);
+        assert_eq!(insertions("a:\n  b: \"x\ny\"\n"), [(11, 4, ' ')]);
     }
 }

@@ -2,33 +2,84 @@
 //!
 //! Scalars keep their text: what a value means (a number, a Boolean) is the reader's business, as
 //! with Falco's YAML library, whose places and small liberties (`[a, , b]` holds a null) are
-//! reproduced here too. Places are counted from 0, offsets in bytes without a byte order mark.
+//! reproduced here too. Offsets are bytes of the file without a byte order mark.
 //!
-//! Bounded: nesting by [`MAX_DEPTH`], what aliases multiply by [`MAX_NODES`].
+//! Bounded: nesting by [`MAX_DEPTH`], what aliases multiply by [`MAX_WEIGHT`], what the parser
+//! keeps of one `[…]` by [`MAX_FLOW`]. A node takes 16 bytes and its text: all texts of a file
+//! are in one buffer, all nodes in another.
 
+mod build;
 mod faults;
+mod flow;
 mod indent;
 mod places;
 
-use std::collections::HashMap;
-use std::rc::Rc;
+use saphyr_parser::ScanError;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
-
+use self::build::{Builder, Fault};
 use self::places::Repaired;
 
 /// Deepest nesting of sequences and maps.
 pub const MAX_DEPTH: usize = 100;
 
-/// Most nodes of a file, everything that aliases repeat counted again.
-pub const MAX_NODES: usize = 1 << 20;
+/// Most nodes and sixteenths of the bytes of scalars, everything that aliases repeat counted again.
+/// A file of more bytes may have as many as it has bytes, which none without aliases exceeds.
+pub const MAX_WEIGHT: usize = 1 << 20;
 
-/// Most nulls that are put between two commas.
+/// Most brackets, commas, colons, quotes and the like in one `[…]` or `{…}` with all that is in
+/// it. A file of more than four times as many bytes may have a fourth of its bytes.
+pub const MAX_FLOW: usize = 400_000;
+
+/// Most bytes that are parsed again to put nulls between commas one after the other.
+const MAX_REPAIRED_BYTES: usize = 4 << 20;
+
+/// Most nulls that are put in so.
 const MAX_REPAIRS: usize = 16;
 
-/// A place in a file.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Mark {
+/// All documents of a file.
+#[derive(Debug, Default)]
+pub struct Documents {
+    /// The text of all scalars.
+    text: String,
+    nodes: Vec<Stored>,
+    /// Elements of sequences; keys and values of maps in turn.
+    children: Vec<u32>,
+    roots: Vec<u32>,
+}
+
+/// A node as it is kept.
+#[derive(Clone, Copy, Debug)]
+struct Stored {
+    /// Where it begins.
+    offset: u32,
+    /// Where its text or its children begin, and how many bytes or children these are.
+    from: u32,
+    len: u32,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    /// Nothing, `~` or `null`.
+    Null,
+    Scalar,
+    Sequence,
+    Map,
+}
+
+/// A value with its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Node<'a> {
+    documents: &'a Documents,
+    stored: Stored,
+}
+
+/// Why a text is no YAML.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("error at line {}, column {}: {message}", line + 1, column + 1)]
+pub struct YamlError {
+    /// What is wrong.
+    pub message: String,
     /// From 0.
     pub line: usize,
     /// Bytes from the line's start.
@@ -37,82 +88,68 @@ pub struct Mark {
     pub offset: usize,
 }
 
-/// A value with its place.
-#[derive(Clone, Debug)]
-pub struct Node {
-    /// Where it begins.
-    pub mark: Mark,
-    /// What it is.
-    pub kind: Kind,
+impl Documents {
+    /// The documents, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = Node<'_>> + Clone {
+        self.roots.iter().filter_map(|id| self.node(*id))
+    }
+
+    fn node(&self, id: u32) -> Option<Node<'_>> {
+        let stored = *self.nodes.get(id as usize)?;
+        Some(Node { documents: self, stored })
+    }
 }
 
-/// What a [`Node`] is.
-#[derive(Clone, Debug)]
-pub enum Kind {
-    /// Nothing, `~` or `null`.
-    Null,
-    /// Text.
-    Scalar {
-        /// Its text.
-        text: String,
-        /// It was not quoted.
-        plain: bool,
-    },
-    /// `[a, b]`.
-    Sequence(Vec<Rc<Node>>),
-    /// `{a: b}`, in the order of the file, repeated keys included.
-    Map(Vec<(Rc<Node>, Rc<Node>)>),
-}
+impl<'a> Node<'a> {
+    /// Where it begins: bytes from the file's start.
+    #[must_use]
+    pub const fn offset(self) -> usize {
+        self.stored.offset as usize
+    }
 
-/// Why a text is no YAML.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("error at line {}, column {}: {message}", at.line + 1, at.column + 1)]
-pub struct YamlError {
-    /// What is wrong.
-    pub message: String,
-    /// Where.
-    pub at: Mark,
-}
-
-impl Node {
     /// Whether it is nothing.
     #[must_use]
-    pub const fn is_null(&self) -> bool {
-        matches!(self.kind, Kind::Null)
+    pub fn is_null(self) -> bool {
+        self.stored.kind == Kind::Null
     }
 
     /// Its text, if it is a scalar.
     #[must_use]
-    pub const fn scalar(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Scalar { text, .. } => Some(text.as_str()),
-            _ => None,
-        }
+    pub fn scalar(self) -> Option<&'a str> {
+        let Stored { from, len, kind, .. } = self.stored;
+        let end = from as usize + len as usize;
+        self.documents.text.get(from as usize..end).filter(|_| kind == Kind::Scalar)
+    }
+
+    fn children(self, kind: Kind) -> Option<&'a [u32]> {
+        let Stored { from, len, .. } = self.stored;
+        let end = from as usize + len as usize;
+        self.documents.children.get(from as usize..end).filter(|_| self.stored.kind == kind)
     }
 
     /// Its elements, if it is a sequence.
     #[must_use]
-    pub const fn sequence(&self) -> Option<&[Rc<Self>]> {
-        match &self.kind {
-            Kind::Sequence(items) => Some(items.as_slice()),
-            _ => None,
-        }
+    pub fn sequence(self) -> Option<impl ExactSizeIterator<Item = Self> + Clone> {
+        let documents = self.documents;
+        // Children are there; a missing one would show as the sequence itself.
+        let element = move |id: &u32| documents.node(*id).unwrap_or(self);
+        Some(self.children(Kind::Sequence)?.iter().map(element))
     }
 
-    /// Its entries, if it is a map.
+    /// Its entries, if it is a map: keys with their values, in the order of the file, repeated
+    /// keys included.
     #[must_use]
-    pub const fn map(&self) -> Option<&[(Rc<Self>, Rc<Self>)]> {
-        match &self.kind {
-            Kind::Map(entries) => Some(entries.as_slice()),
-            _ => None,
-        }
+    pub fn map(self) -> Option<impl ExactSizeIterator<Item = (Self, Self)> + Clone> {
+        let documents = self.documents;
+        let node = move |id: Option<&u32>| id.and_then(|id| documents.node(*id)).unwrap_or(self);
+        let entries = self.children(Kind::Map)?.chunks_exact(2);
+        Some(entries.map(move |entry| (node(entry.first()), node(entry.get(1)))))
     }
 
     /// The value of `key`, of the first one if it is there twice.
     #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Self> {
-        let entries = self.map()?;
-        entries.iter().find(|(name, _)| name.scalar() == Some(key)).map(|(_, value)| &**value)
+    pub fn get(self, key: &str) -> Option<Self> {
+        self.map()?.find(|(name, _)| name.scalar() == Some(key)).map(|(_, value)| value)
     }
 }
 
@@ -121,9 +158,12 @@ impl Node {
 /// # Errors
 ///
 /// If it is no YAML, is nested too deeply or grows too large.
-pub fn parse(text: &str) -> Result<Vec<Rc<Node>>, YamlError> {
+pub fn parse(text: &str) -> Result<Documents, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let repaired = Repaired::indented(text);
+    if u32::try_from(repaired.text.len()).is_err() {
+        return Err(repaired.error("the file is larger than 4 GiB".to_owned(), 0));
+    }
     let is_changed = repaired.is_changed;
     match documents(repaired) {
         Err(_) if is_changed => documents(Repaired::new(text)),
@@ -131,208 +171,68 @@ pub fn parse(text: &str) -> Result<Vec<Rc<Node>>, YamlError> {
     }
 }
 
-fn documents(mut repaired: Repaired<'_>) -> Result<Vec<Rc<Node>>, YamlError> {
-    for _ in 0..MAX_REPAIRS {
-        let mut builder = Builder::default();
-        let Err((error, in_sequence)) = builder.run(&repaired) else {
-            return Ok(builder.documents);
+fn documents(mut repaired: Repaired<'_>) -> Result<Documents, YamlError> {
+    let limit = MAX_REPAIRED_BYTES / repaired.text.len().max(1);
+    for repairs in 0.. {
+        let (error, in_sequence) = match Builder::new(&repaired).run() {
+            Ok(documents) => return Ok(documents),
+            Err(Fault::Limit { message, offset }) => return Err(repaired.error(message, offset)),
+            Err(Fault::Syntax { error, in_sequence }) => (error, in_sequence),
         };
         let index = error.marker().index();
         let is_hole = in_sequence
             && error.info().contains("did not find expected node content")
             && repaired.text.as_bytes().get(repaired.byte(index)) == Some(&b',');
-        if !is_hole {
+        if !is_hole || repairs >= limit.clamp(1, MAX_REPAIRS) {
             return Err(yaml_error(&repaired, &error));
         }
         repaired.insert_null(index);
     }
-    let at = Mark::default();
-    Err(YamlError { message: "too many empty elements".to_owned(), at })
+    Ok(Documents::default())
 }
 
 fn yaml_error(repaired: &Repaired<'_>, error: &ScanError) -> YamlError {
-    let at = repaired.mark(error.marker().index());
-    let offset = faults::place(repaired.original, at.offset, error.info());
-    YamlError { message: error.info().to_owned(), at: repaired.at(offset) }
-}
-
-/// A sequence or map that is still open.
-struct Open {
-    anchor: usize,
-    mark: Mark,
-    /// Elements; of a map, keys and values in turn.
-    items: Vec<Rc<Node>>,
-    is_map: bool,
-    /// Nodes in it.
-    weight: usize,
-}
-
-#[derive(Default)]
-struct Builder {
-    documents: Vec<Rc<Node>>,
-    open: Vec<Open>,
-    anchors: HashMap<usize, (Rc<Node>, usize)>,
-    total: usize,
-    /// End of the event before, in characters.
-    end: usize,
-}
-
-impl Builder {
-    /// The error, and whether it is inside a sequence.
-    fn run(&mut self, repaired: &Repaired<'_>) -> Result<(), (ScanError, bool)> {
-        let mut parser = Parser::new_from_str(&repaired.text);
-        loop {
-            let (event, span) = match parser.next_event() {
-                None => return Ok(()),
-                Some(Ok(event)) => event,
-                Some(Err(error)) => return Err((error, self.in_sequence())),
-            };
-            if matches!(event, Event::StreamEnd) {
-                return Ok(());
-            }
-            let mark = self.place(&event, span, &mut parser, repaired);
-            if let Err(message) = self.event(event, mark) {
-                return Err((ScanError::new_str(span.start, message), false));
-            }
-            self.end = span.end.index();
-        }
-    }
-
-    fn in_sequence(&self) -> bool {
-        self.open.last().is_some_and(|open| !open.is_map)
-    }
-
-    /// Where Falco's YAML library says that the event is.
-    fn place<T: saphyr_parser::Input>(
-        &self,
-        event: &Event<'_>,
-        span: Span,
-        parser: &mut Parser<'_, T>,
-        places: &Repaired<'_>,
-    ) -> Mark {
-        let mark = places.mark(span.start.index());
-        match event {
-            // A block scalar stands at its indicator.
-            Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..) => {
-                places.indicator(places.mark(self.end).offset, mark.offset).unwrap_or(mark)
-            }
-            // A value that isn't there stands where the next thing is.
-            Event::Scalar(value, ScalarStyle::Plain, ..) if value.is_empty() => match parser.peek()
-            {
-                Some(Ok((_, next))) => places.mark(next.start.index()),
-                _ => mark,
-            },
-            _ => mark,
-        }
-    }
-
-    fn event(&mut self, event: Event<'_>, mark: Mark) -> Result<(), &'static str> {
-        match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let plain = style == ScalarStyle::Plain;
-                let is_null =
-                    plain && tag.is_none() && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
-                let text = text.into_owned();
-                let kind = if is_null { Kind::Null } else { Kind::Scalar { text, plain } };
-                self.add(Rc::new(Node { mark, kind }), anchor, 1)
-            }
-            Event::Alias(id) => {
-                let (node, weight) =
-                    self.anchors.get(&id).cloned().ok_or("the referenced anchor is not defined")?;
-                self.add(node, 0, weight)
-            }
-            Event::SequenceStart(anchor, _) => self.begin(anchor, mark, false),
-            Event::MappingStart(anchor, _) => self.begin(anchor, mark, true),
-            Event::SequenceEnd | Event::MappingEnd => {
-                let Some(open) = self.open.pop() else {
-                    return Ok(());
-                };
-                let Open { anchor, mark, items, is_map, weight } = open;
-                let kind = if is_map { Kind::Map(pairs(items)) } else { Kind::Sequence(items) };
-                self.add(Rc::new(Node { mark, kind }), anchor, weight + 1)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn begin(&mut self, anchor: usize, mark: Mark, is_map: bool) -> Result<(), &'static str> {
-        if self.open.len() >= MAX_DEPTH {
-            return Err("nested too deeply");
-        }
-        self.open.push(Open { anchor, mark, items: Vec::new(), is_map, weight: 0 });
-        Ok(())
-    }
-
-    fn add(&mut self, node: Rc<Node>, anchor: usize, weight: usize) -> Result<(), &'static str> {
-        if anchor > 0 {
-            self.anchors.insert(anchor, (Rc::clone(&node), weight));
-        }
-        match self.open.last_mut() {
-            Some(open) => {
-                open.weight += weight;
-                open.items.push(node);
-                if open.weight > MAX_NODES {
-                    return Err("too many nodes");
-                }
-            }
-            None => {
-                self.total += weight;
-                self.documents.push(node);
-                if self.total > MAX_NODES {
-                    return Err("too many nodes");
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-fn pairs(items: Vec<Rc<Node>>) -> Vec<(Rc<Node>, Rc<Node>)> {
-    let mut pairs = Vec::with_capacity(items.len() / 2);
-    let mut items = items.into_iter();
-    while let (Some(key), Some(value)) = (items.next(), items.next()) {
-        pairs.push((key, value));
-    }
-    pairs
+    let offset = repaired.offset(error.marker().index());
+    let offset = faults::place(repaired.original, offset, error.info());
+    repaired.error(error.info().to_owned(), offset)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn only(text: &str) -> Rc<Node> {
-        let mut documents = parse(text).unwrap();
-        assert_eq!(documents.len(), 1);
-        documents.remove(0)
+    fn only(text: &str) -> Documents {
+        let documents = parse(text).unwrap();
+        assert_eq!(documents.roots.len(), 1);
+        documents
+    }
+
+    fn root(documents: &Documents) -> Node<'_> {
+        documents.iter().next().unwrap()
     }
 
     #[test]
     fn a_missing_value_stands_where_the_next_thing_is() {
-        let node = only("- a:\n  b: c\n");
-        let item = &node.sequence().unwrap()[0];
+        let documents = only("- a:\n  b: c\n");
+        let item = root(&documents).sequence().unwrap().next().unwrap();
         assert!(item.get("a").unwrap().is_null());
-        assert_eq!(item.get("a").unwrap().mark, Mark { line: 1, column: 2, offset: 7 });
+        assert_eq!(item.get("a").unwrap().offset(), 7);
     }
 
     #[test]
     fn a_block_scalar_stands_at_its_indicator() {
-        let node = only("a: >-\n   one\n   two\nb:   |\n  x\n");
-        let text = node.get("a").unwrap();
-        assert_eq!(text.scalar(), Some("one two"));
-        assert_eq!(text.mark, Mark { line: 0, column: 3, offset: 3 });
-        assert_eq!(node.get("b").unwrap().mark.column, 5);
+        let documents = only("a: >-\n   one\n   two\nb:   |\n  x\n");
+        let text = root(&documents).get("a").unwrap();
+        assert_eq!((text.scalar(), text.offset()), (Some("one two"), 3));
+        assert_eq!(root(&documents).get("b").unwrap().offset(), 25);
     }
 
     #[test]
     fn two_commas_hold_a_null_at_the_second() {
-        let node = only("- ä\n- [aa, , b,,c]\n");
-        let list = node.sequence().unwrap()[1].sequence().unwrap().to_vec();
-        assert_eq!(
-            list.iter().map(|n| n.is_null()).collect::<Vec<_>>(),
-            [false, true, false, true, false]
-        );
-        assert_eq!(list[1].mark, Mark { line: 1, column: 7, offset: 12 });
-        assert_eq!((list[3].mark.column, list[4].mark.column), (11, 12));
+        let documents = only("- ä\n- [aa, , b,,c]\n");
+        let list = root(&documents).sequence().unwrap().nth(1).unwrap();
+        let told: Vec<_> = list.sequence().unwrap().map(|n| (n.is_null(), n.offset())).collect();
+        assert_eq!(told, [(false, 8), (true, 12), (false, 14), (true, 16), (false, 17)]);
     }
 
     #[test]
@@ -343,19 +243,42 @@ mod tests {
             let list = vec![format!("*a{before}"); 10].join(", ");
             text.push_str(&format!("- &a{level} [{list}]\n"));
         }
-        assert_eq!(parse(&text).unwrap_err().message, "too many nodes");
+        let long = format!("- &a {}\n{}", "x".repeat(100_000), "- *a\n".repeat(1000));
+        for text in [text, long] {
+            let message = parse(&text).unwrap_err().message;
+            assert_eq!(message, "its aliases make the file too large: write out fewer of them");
+        }
+    }
+
+    #[test]
+    fn what_the_parser_keeps_of_a_sequence_is_bounded() {
+        for part in ["x,", ",", "[],", "\"\"", "{", "? ", "a: b: "] {
+            let text = format!("- a\n- [{}]", part.repeat((MAX_FLOW + 100) / part.len().min(2)));
+            let error = parse(&text).map(drop).unwrap_err();
+            assert!(error.line <= 1, "{part}: {error}");
+        }
+        let text = format!("- [{}]", "x,".repeat(MAX_FLOW / 2 + 20));
+        assert!(parse(&text).is_err_and(|error| error.message.starts_with("too many elements")));
+        let text = format!("- [{}]", "x,".repeat(MAX_FLOW / 2 - 20));
+        let documents = only(&text);
+        let list = root(&documents).sequence().unwrap().next().unwrap();
+        assert_eq!(list.sequence().unwrap().len(), MAX_FLOW / 2 - 20);
+        assert_eq!(root(&only(&"- x\n".repeat(MAX_FLOW * 2))).sequence().unwrap().len(), 800_000);
     }
 
     #[test]
     fn deep_nesting_is_refused() {
-        let text = "[".repeat(100_000);
-        assert!(parse(&text).is_err());
+        assert!(parse(&"[".repeat(100_000)).is_err());
+        let error = parse(&format!("{}{}", "[".repeat(101), "]".repeat(101))).unwrap_err();
+        assert_eq!(error.message, "nested too deeply: more than 100 levels");
+        assert_eq!((error.line, error.column), (0, 100));
     }
 
     #[test]
     fn tabs_may_follow_a_key_and_indent_in_brackets() {
-        let node = only("a:\tb\nc: [x,\n\ty,\n]\n");
+        let documents = only("a:\tb\nc: [x,\n\ty,\n]\n");
+        let node = root(&documents);
         assert_eq!(node.get("a").and_then(Node::scalar), Some("b"));
-        assert_eq!(node.get("c").and_then(Node::sequence).map(<[_]>::len), Some(2));
+        assert_eq!(node.get("c").and_then(Node::sequence).unwrap().len(), 2);
     }
 }

@@ -1,8 +1,9 @@
-//! From the parser's count of characters to lines, columns and bytes of the file, past the
-//! characters that were put in to repair it.
+//! From the parser's count of characters to bytes of the file, past the characters that were put
+//! in to repair it.
 
-use super::Mark;
+use super::YamlError;
 use super::indent;
+use super::indent::Insertion;
 
 /// A text with repairs, and where they are.
 #[derive(Debug)]
@@ -11,10 +12,8 @@ pub(super) struct Repaired<'a> {
     pub(super) original: &'a str,
     /// As it is parsed.
     pub(super) text: String,
-    /// Byte offset of each line's start in the file.
-    lines: Vec<usize>,
     /// Byte offset of every character of `text`; empty: all are of one byte.
-    bytes: Vec<usize>,
+    bytes: Vec<u32>,
     /// What was put in: its byte offset in `text`, and how many bytes; ascending.
     inserted: Vec<(usize, usize)>,
     /// Bytes put in before each of them.
@@ -26,17 +25,15 @@ pub(super) struct Repaired<'a> {
 impl<'a> Repaired<'a> {
     /// Without repairs.
     pub(super) fn new(original: &'a str) -> Self {
-        let lines = std::iter::once(0).chain(original.match_indices('\n').map(|(at, _)| at + 1));
-        let lines = lines.collect();
         let (bytes, inserted, totals) = (Vec::new(), Vec::new(), Vec::new());
         let text = original.to_owned();
-        let mut repaired =
-            Self { original, text, lines, bytes, inserted, totals, is_changed: false };
+        let mut repaired = Self { original, text, bytes, inserted, totals, is_changed: false };
         repaired.count();
         repaired
     }
 
-    /// With blanks where lines stand too far left, and for tabs that mean nothing.
+    /// With blanks where lines stand too far left, and for tabs that mean nothing, and with nulls
+    /// between commas.
     pub(super) fn indented(original: &'a str) -> Self {
         let mut repaired = Self::new(original);
         let indent::Repairs { insertions, tabs } = indent::find(original);
@@ -47,11 +44,11 @@ impl<'a> Repaired<'a> {
         let original = &*without_tabs(original, &tabs);
         let mut text = String::with_capacity(original.len() + 64);
         let mut copied = 0;
-        for (at, count) in insertions {
+        for Insertion { at, count, what } in insertions {
             text.push_str(original.get(copied..at).unwrap_or_default());
             copied = at;
             repaired.inserted.push((text.len(), count));
-            text.extend(std::iter::repeat_n(' ', count));
+            text.extend(std::iter::repeat_n(what, count));
         }
         text.push_str(original.get(copied..).unwrap_or_default());
         repaired.text = text;
@@ -79,18 +76,23 @@ impl<'a> Repaired<'a> {
             total += count;
         }
         if !self.text.is_ascii() {
-            self.bytes = self.text.char_indices().map(|(at, _)| at).collect();
+            let offsets = self.text.char_indices();
+            self.bytes = offsets.map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX)).collect();
         }
     }
 
     /// Where character `index` of the parsed text begins.
     pub(super) fn byte(&self, index: usize) -> usize {
-        let byte = if self.bytes.is_empty() { Some(index) } else { self.bytes.get(index).copied() };
+        let byte = if self.bytes.is_empty() {
+            Some(index)
+        } else {
+            self.bytes.get(index).map(|at| *at as usize)
+        };
         byte.unwrap_or(self.text.len()).min(self.text.len())
     }
 
     /// Where character `index` of the parsed text is in the file.
-    pub(super) fn mark(&self, index: usize) -> Mark {
+    pub(super) fn offset(&self, index: usize) -> usize {
         let byte = self.byte(index);
         let before = self.inserted.partition_point(|(at, _)| *at < byte);
         let last = before.checked_sub(1);
@@ -98,24 +100,25 @@ impl<'a> Repaired<'a> {
             let (at, count) = self.inserted.get(last)?;
             Some(self.totals.get(last)? + (*count).min(byte - at))
         });
-        self.at(byte.saturating_sub(put_in.unwrap_or(0)))
+        byte.saturating_sub(put_in.unwrap_or(0)).min(self.original.len())
     }
 
-    /// The place of a byte of the file.
-    pub(super) fn at(&self, offset: usize) -> Mark {
+    /// An error at a byte of the file.
+    pub(super) fn error(&self, message: String, offset: usize) -> YamlError {
         let offset = offset.min(self.original.len());
-        let line = self.lines.partition_point(|start| *start <= offset).saturating_sub(1);
-        let column = offset - self.lines.get(line).copied().unwrap_or_default();
-        Mark { line, column, offset }
+        let before = self.original.as_bytes().get(..offset).unwrap_or_default();
+        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let line = before.iter().filter(|byte| **byte == b'\n').count();
+        YamlError { message, line, column: offset - start, offset }
     }
 
     /// The `|` or `>` between two offsets of the file.
-    pub(super) fn indicator(&self, from: usize, to: usize) -> Option<Mark> {
+    pub(super) fn indicator(&self, from: usize, to: usize) -> Option<usize> {
         let between = self.original.as_bytes().get(from..to)?;
         let mut previous = b' ';
         for (index, byte) in between.iter().enumerate() {
             if matches!(byte, b'|' | b'>') && matches!(previous, b' ' | b'\t') {
-                return Some(self.at(from + index));
+                return Some(from + index);
             }
             previous = *byte;
         }

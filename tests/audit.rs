@@ -288,14 +288,17 @@ fn an_agent_that_stands_still_holds_up_no_audited_call() {
     let begin = Instant::now();
     let (mut longest, mut calls) = (Duration::ZERO, 0);
     while begin.elapsed() < Duration::from_secs(5) {
-        let call = Instant::now();
-        fs::create_dir(dir.path().join("x")).unwrap();
-        fs::remove_dir(dir.path().join("x")).unwrap();
-        longest = longest.max(call.elapsed());
-        calls += 2;
+        let path = dir.path().join("x");
+        for call in [fs::create_dir::<&Path>, fs::remove_dir::<&Path>] {
+            let begin = Instant::now();
+            call(&path).unwrap();
+            longest = longest.max(begin.elapsed());
+            calls += 1;
+        }
     }
     agent.send(Signal::SIGCONT);
-    assert!(longest < Duration::from_secs(2), "two of {calls} calls took {longest:?}");
+    assert!(longest < Duration::from_secs(1), "one of {calls} calls took {longest:?}");
+    println!("one of {calls} calls took at most {longest:?}");
     agent.error("the loss", |text| text.contains("audit") && text.contains("events lost"));
     assert!(agent.end(Signal::SIGTERM).status.success());
     turn.assert_clean();

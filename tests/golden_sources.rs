@@ -1,7 +1,7 @@
 //! Bytes that real kernels sent, and what the decoders make of them.
 //!
-//! `tests/golden/<source>/<case>.bin` is one datagram of the proc connector or what one read of a
-//! fanotify group returned; `<case>.txt` beside it is the decoded form. `EYAS_BLESS=1` writes the
+//! `tests/golden/<source>/<case>.bin` is one datagram of the proc connector, what one read of a
+//! fanotify group returned, or the records of one event of the audit; `<case>.txt` beside it is the decoded form. `EYAS_BLESS=1` writes the
 //! latter anew; the review reads the difference.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -10,6 +10,10 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 
+use eyas::decode::audit::Assembler;
+use eyas::decode::audit::AuditEvent;
+use eyas::decode::audit::AuditRecord;
+use eyas::decode::audit::Malformed;
 use eyas::decode::fanotify;
 use eyas::decode::proc_connector;
 
@@ -21,6 +25,67 @@ fn every_captured_message_of_the_proc_connector_decodes_as_before() {
 #[test]
 fn every_captured_read_of_a_fanotify_group_decodes_as_before() {
     compare("fanotify", |bytes| text(&fanotify::events(bytes).collect::<Vec<_>>()));
+}
+
+#[test]
+fn every_captured_event_of_the_audit_is_joined_as_before() {
+    compare("audit", |bytes| match audit_events(bytes) {
+        Ok(events) => events.iter().map(told).collect(),
+        Err(error) => text(&error),
+    });
+}
+
+/// An event, its bytes as text.
+fn told(event: &AuditEvent) -> String {
+    let shown = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    let may_be = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(shown);
+    let AuditEvent { time_ms, serial, arch, syscall, exit, arguments, .. } = event;
+    let AuditEvent { pid, ppid, auid, uid, euid, gid, egid, session, .. } = event;
+    let AuditEvent { object_pid, mmap, fd_pair, open_how, dropped, .. } = event;
+    let (comm, exe, key) = (shown(&event.comm), may_be(&event.exe), may_be(&event.key));
+    let (execve, cwd, module) = (may_be(&event.execve), may_be(&event.cwd), may_be(&event.module));
+    let sockaddr = may_be(&event.sockaddr);
+    let mut text = format!(
+        "{time_ms}:{serial} {arch:x} {syscall}{arguments:x?} = {exit:?}\n\
+         {pid} {ppid} {auid} {uid} {euid} {gid} {egid} {session} {comm} {exe:?} {key:?}\n\
+         {execve:?} {cwd:?} {sockaddr:?} {object_pid:?} {mmap:?} {fd_pair:?} {open_how:?}\n\
+         {module:?} {dropped}\n"
+    );
+    for path in &event.paths {
+        let (name, kind) = (may_be(&path.name), shown(&path.nametype));
+        let (item, inode, device, mode) = (path.item, path.inode, path.device, path.mode);
+        text += &format!("{item} {kind} {name:?} {inode} {device:?} {mode:o}\n");
+    }
+    text
+}
+
+/// The events of records, each a line: its type less 1300 in two bytes, then its text.
+fn audit_events(bytes: &[u8]) -> Result<Vec<AuditEvent>, Malformed> {
+    let mut assembler = Assembler::default();
+    let mut events = Vec::new();
+    for line in bytes.split(|&byte| byte == b'\n') {
+        let Some((kind, text)) = line.split_first_chunk::<2>() else { continue };
+        let kind = 1300_u16.saturating_add(u16::from_le_bytes(*kind));
+        let record = AuditRecord::parse(kind, text)?;
+        assembler.record(&record, 0, &mut |event| events.push(event.clone()));
+    }
+    assembler.tick(u64::MAX, &mut |event| events.push(event.clone()));
+    Ok(events)
+}
+
+#[test]
+fn every_cut_and_every_changed_byte_of_an_audit_event_is_read_without_a_panic() {
+    for case in cases("audit") {
+        let bytes = fs::read(&case).unwrap();
+        for len in 0..bytes.len() {
+            let _ = audit_events(&bytes[..len]);
+        }
+        for (place, value) in (0..bytes.len()).flat_map(|place| [(place, 0), (place, b'"')]) {
+            let mut changed = bytes.clone();
+            changed[place] = value;
+            let _ = audit_events(&changed);
+        }
+    }
 }
 
 #[test]

@@ -316,6 +316,20 @@ fn rules_that_others_can_write_are_refused_by_a_privileged_agent() {
     run.refuses(&format!("{path} can be written by group or others (mode 0666)\n"));
     assert!(run.err.ends_with(&format!("  hint: chmod go-w {path}\n")), "{}", run.err);
     eyas(&["-V", &path]).succeeds();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    std::os::unix::fs::chown(&path, Some(1234), None).unwrap();
+    let run = eyas(&["-r", &path, "--dry-run"]);
+    run.refuses(&format!("{path} belongs to user 1234, who can change it\n"));
+    assert!(run.err.ends_with(&format!("  hint: chown root {path}\n")), "{}", run.err);
+    let run = eyas(&["-r", &path, "--dry-run", "-o", "eyas.trust_foreign_rules=true"]);
+    let told = format!("{path} belongs to user 1234, who can change it; eyas.trust_foreign_rules");
+    assert!(run.succeeds().err.contains(&told), "{}", run.err);
+    // What others can change can't say of itself that it may be used.
+    let config = path.replace(".yaml", ".conf.yaml");
+    fs::write(&config, "eyas: {trust_foreign_rules: true}\n").unwrap();
+    std::os::unix::fs::chown(&config, Some(1234), None).unwrap();
+    let run = eyas(&["-c", &config, "-r", &path, "--dry-run"]);
+    run.refuses(&format!("{config} belongs to user 1234, who can change it\n"));
 }
 
 // Sources

@@ -407,6 +407,73 @@ fn the_page_shows_what_happens_and_takes_no_text_for_markup() {
     assert!(agent.end(Signal::SIGTERM).status.success());
 }
 
+#[track_caller]
+fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A line of `/proc/PID/status`.
+fn status_of(path: &Path, name: &str) -> Option<String> {
+    let text = String::from_utf8(fs::read(path.join("status")).ok()?).unwrap();
+    Some(text.lines().find_map(|line| line.strip_prefix(name))?.trim().to_owned())
+}
+
+/// Threads that speak with strangers, or that others wait for, keep few privileges.
+#[test]
+fn each_thread_and_the_guardian_keep_only_what_they_need() {
+    /// Their names' beginnings; the numbers of the capabilities that they may have, by
+    /// linux/capability.h; whether system calls are filtered.
+    const THREADS: [(&str, &[u64], bool); 7] = [
+        ("web", &[], true),
+        ("output-file", &[1, 2, 3, 24], true),
+        ("output-stdout", &[1, 2, 3, 24], true),
+        ("output-http", &[1, 2, 3, 24], true),
+        ("http-sender", &[1, 2, 3, 24], true),
+        ("looker", &[2, 19], false),
+        ("answerer", &[2, 19], false),
+    ];
+    if !have("each_thread_and_the_guardian_keep_only_what_they_need", LIVE) {
+        return;
+    }
+    let place = Place::new("");
+    let dir = place.sandbox.dir.display();
+    place.configure(&format!(
+        "{WEB}file_output: {{enabled: true, filename: {dir}/alerts.log}}\n\
+         http_output: {{enabled: true, url: 'http://127.0.0.1:1/'}}\n\
+         eyas: {{spool: {{directory: {dir}/spool}}}}\n"
+    ));
+    let agent = place.start();
+    let tasks = format!("/proc/{}/task", agent.pid());
+    let children = format!("{tasks}/{}/children", agent.pid());
+    let has_only = |path: &Path, allowed: &[u64]| {
+        let mask = u64::from_str_radix(&status_of(path, "CapPrm:").unwrap(), 16).unwrap();
+        mask & !allowed.iter().fold(0, |mask, bit| mask | 1 << bit) == 0
+    };
+    for (name, allowed, is_filtered) in THREADS {
+        await_that(name, || {
+            let all = fs::read_dir(&tasks).unwrap().map(|entry| entry.unwrap().path());
+            let of_name =
+                |path: &PathBuf| status_of(path, "Name:").is_some_and(|it| it.starts_with(name));
+            let found: Vec<_> = all.filter(of_name).collect();
+            // The rendezvous needs more of the kernel than the rest.
+            (!found.is_empty() || matches!(name, "looker" | "answerer"))
+                && found.iter().all(|path| {
+                    let filter = status_of(path, "Seccomp:");
+                    has_only(path, allowed) && (!is_filtered || filter.as_deref() == Some("2"))
+                })
+        });
+    }
+    for child in read(children).split_whitespace() {
+        // audit's seat and rules are given back by it.
+        await_that("the guardian", || has_only(&Path::new("/proc").join(child), &[29, 30]));
+    }
+    assert!(agent.end(Signal::SIGTERM).status.success());
+}
+
 #[test]
 fn every_line_of_the_unit_has_its_reason() {
     let unit = read(concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/eyas.service"));

@@ -21,6 +21,8 @@ use crate::log;
 use crate::log::Level;
 use crate::service;
 use crate::service::Setup;
+use crate::service::access;
+use crate::service::access::Exposed;
 use crate::service::reload::{Fresh, Origin};
 use crate::sys::process;
 
@@ -116,18 +118,23 @@ fn origin(options: &Options, loaded: &Loaded, files: &[RulesFile]) -> Origin {
     }
 }
 
-/// Refuses files that others can write, where the agent has privileges and watches this host.
+/// Refuses files that others can change, where the agent has privileges and watches this host. Of
+/// rules the configuration may say that it doesn't matter, of itself it can't: whoever can change it
+/// could have written that.
 fn refuse_exposed(loaded: &Loaded, files: &[RulesFile]) -> Result<(), Failure> {
     if loaded.config.engine != Engine::Live || !nix::unistd::geteuid().is_root() {
         return Ok(());
     }
-    let paths = loaded.paths.iter().chain(files.iter().filter_map(|file| file.path.as_ref()));
-    let paths: Vec<_> = paths.map(PathBuf::as_path).collect();
-    for path in service::access::foreign(paths.iter().copied()) {
-        let path = path.display();
-        log!(Level::Warning, "{path} belongs to neither root nor us: its owner can change it");
+    let refuse = |exposed: Exposed| Failure::new(&exposed).hint(exposed.hint());
+    access::check(loaded.paths.iter().map(PathBuf::as_path)).map_err(refuse)?;
+    let rules = files.iter().filter_map(|file| file.path.as_deref());
+    match access::check(rules) {
+        Err(exposed) if loaded.config.trusts_foreign_rules => {
+            log!(Level::Warning, "{exposed}; eyas.trust_foreign_rules has it used all the same");
+            Ok(())
+        }
+        result => result.map_err(refuse),
     }
-    service::access::check(paths).map_err(|exposed| Failure::new(&exposed).hint(exposed.hint()))
 }
 
 /// The pid file, and if `-d` asks for it, a life in the background.

@@ -72,6 +72,7 @@ static KEYS: &[(&str, Kind)] = &[
     ("eyas.syslog_output.format", Text),
     ("eyas.syslog_output.socket", Text),
     ("eyas.syslog_output.tag", Text),
+    ("eyas.trust_foreign_rules", Bool),
     ("falco_libs.snaplen", Integer),
     ("falco_libs.thread_table_auto_purging_interval_s", Integer),
     ("falco_libs.thread_table_auto_purging_thread_timeout_s", Integer),

@@ -279,6 +279,8 @@ pub struct Config {
     pub watches_files: bool,
     /// `eyas.strict`: refuse to start if a kernel interface that the rules need is missing.
     pub strict: bool,
+    /// `eyas.trust_foreign_rules`: use rules files that others than root can change.
+    pub trusts_foreign_rules: bool,
     /// `eyas.rendezvous`: programs are read while they stand still at their start.
     pub rendezvous: bool,
     /// `eyas.audit`.

@@ -127,6 +127,7 @@ impl Config {
             metrics: metrics(&keys)?,
             watches_files: keys.truth("watch_config_files", true)?,
             strict: keys.truth("eyas.strict", false)?,
+            trusts_foreign_rules: keys.truth("eyas.trust_foreign_rules", false)?,
             rendezvous: keys.truth("eyas.rendezvous", true)?,
             audit: super::read_audit::audit(&keys)?,
             embedded_rules: keys.truth("eyas.embedded_rules", false)?,

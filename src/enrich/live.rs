@@ -259,6 +259,12 @@ impl LiveEnricher {
         self.table.forgotten()
     }
 
+    /// How many processes were put into the table and taken out of it since the start.
+    #[must_use]
+    pub const fn turnover(&self) -> (u64, u64) {
+        self.table.turnover()
+    }
+
     /// What is known.
     #[must_use]
     pub const fn world(&self) -> &World {

@@ -49,6 +49,8 @@ pub struct ProcessTable {
     max_processes: usize,
     max_bytes: usize,
     forgotten: u64,
+    added: u64,
+    removed: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +75,8 @@ impl ProcessTable {
             max_processes,
             max_bytes,
             forgotten: 0,
+            added: 0,
+            removed: 0,
         }
     }
 
@@ -86,6 +90,7 @@ impl ProcessTable {
         self.adopt(thread.ptid);
         world.threads.insert(pid, Box::new(thread));
         self.meta.insert(pid, Meta { touched: self.clock, cost });
+        self.added += 1;
         self.order.push_back((pid, self.clock));
         self.shrink(world);
     }
@@ -173,6 +178,12 @@ impl ProcessTable {
         self.forgotten
     }
 
+    /// How many processes were put in and taken out again since the start.
+    #[must_use]
+    pub const fn turnover(&self) -> (u64, u64) {
+        (self.added, self.removed)
+    }
+
     fn remove(&mut self, world: &mut World, pid: i64) {
         if let Some(thread) = world.threads.remove(&pid)
             && !thread.is_dead
@@ -181,6 +192,7 @@ impl ProcessTable {
         }
         if let Some(meta) = self.meta.remove(&pid) {
             self.bytes = self.bytes.saturating_sub(meta.cost);
+            self.removed += 1;
         }
     }
 

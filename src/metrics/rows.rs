@@ -100,6 +100,8 @@ metrics! {
     /// The process table.
     enrich: EnrichMetrics {
         processes: Gauge = "Threads in the process table.",
+        added: Counter = "Processes and threads put into the table.",
+        removed: Counter = "Processes and threads taken out of the table.",
         forgotten: Counter = "Living processes forgotten because the table was full.",
         resyncs: Counter = "Times at which the process table was built again from /proc.",
     }

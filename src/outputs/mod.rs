@@ -7,6 +7,7 @@
 pub mod file;
 pub mod http;
 mod lines;
+mod privileges;
 pub mod program;
 mod queue;
 pub mod spool;
@@ -116,6 +117,11 @@ pub trait Channel: Send {
     fn finish(&mut self, progress: &dyn Fn()) -> Result<(), (usize, Fault)> {
         progress();
         Ok(())
+    }
+
+    /// Whether it starts programs. Its thread keeps every privilege then, since they may need any.
+    fn runs_programs(&self) -> bool {
+        false
     }
 
     /// How long the end waits for it if nothing moves; `None`: as long as for others.

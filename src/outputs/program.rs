@@ -123,6 +123,10 @@ impl Channel for Program {
         Ok(())
     }
 
+    fn runs_programs(&self) -> bool {
+        true
+    }
+
     fn reopen(&mut self) {
         self.let_go();
         self.reap();

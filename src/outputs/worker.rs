@@ -11,12 +11,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use super::privileges;
 use super::queue::{Order, Queue};
 use super::{Alert, Channel, Fault, Origin, Settings, WhenFull, milliseconds};
 use crate::log;
 use crate::log::Level;
 use crate::log_limited;
 use crate::metrics::METRICS;
+use crate::sys::process;
 
 /// How long alerts are gathered if they may be.
 const GATHER: Duration = Duration::from_secs(1);
@@ -91,6 +93,9 @@ impl Seat {
             Ok(channel) => {
                 let patience = channel.end_patience().map_or(0, milliseconds);
                 self.state.end_patience_ms.store(patience, Relaxed);
+                if !channel.runs_programs() {
+                    privileges::give_up(self.name);
+                }
                 let worker = Worker { seat: self, channel, batch: VecDeque::new(), failing: None };
                 worker.run(on_broken);
             }
@@ -109,6 +114,8 @@ impl Seat {
             Origin::Ready(channel) => return Ok(channel),
             Origin::After(from, make) => (from, make),
         };
+        // It inherits the loop's precedence, and so would programs that it starts.
+        let _ = process::set_nice(0);
         if let Ok(predecessor) = from.recv() {
             // That has a deadline; meanwhile nobody shall take this one for stuck.
             predecessor.finish(&|| self.mark_busy());

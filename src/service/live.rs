@@ -466,6 +466,9 @@ impl Live {
         }
         METRICS.enrich.processes.set(self.enricher.process_count());
         METRICS.enrich.forgotten.reach(self.enricher.forgotten_processes());
+        let (added, removed) = self.enricher.turnover();
+        METRICS.enrich.added.reach(added);
+        METRICS.enrich.removed.reach(removed);
         judge.summarize(now_ns);
         judge.outputs().check();
         let events = judge.statistics().events;

@@ -127,41 +127,80 @@ const SERVING: &[libc::c_long] = &[
     #[cfg(target_arch = "x86_64")] libc::SYS_lstat,
 ];
 
+/// What a thread that writes alerts does beyond [`SERVING`]: makes, renames and removes files, and
+/// connects to daemons and servers.
+#[rustfmt::skip]
+const SENDING: &[libc::c_long] = &[
+    libc::SYS_openat, libc::SYS_renameat, libc::SYS_renameat2, libc::SYS_unlinkat,
+    libc::SYS_mkdirat, libc::SYS_ftruncate, libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_flock,
+    libc::SYS_pread64, libc::SYS_pwrite64, libc::SYS_socket, libc::SYS_connect, libc::SYS_bind,
+    libc::SYS_geteuid, libc::SYS_getuid, libc::SYS_getegid, libc::SYS_getgid,
+    #[cfg(target_arch = "x86_64")] libc::SYS_open,
+    #[cfg(target_arch = "x86_64")] libc::SYS_rename,
+    #[cfg(target_arch = "x86_64")] libc::SYS_unlink,
+    #[cfg(target_arch = "x86_64")] libc::SYS_mkdir,
+];
+
+/// A program under which a thread can write alerts to files, daemons and servers, and nothing else:
+/// other calls fail with `EPERM`. It can't run or trace programs, start threads, listen, load
+/// modules, mount, or change what anybody may do.
+#[must_use]
+pub fn sending_program() -> Vec<Step> {
+    let mut program = head();
+    program.extend(allow_all(SERVING));
+    program.extend(allow_all(SENDING));
+    program.extend(allow_non_blocking());
+    program.push(REFUSED);
+    program
+}
+
+/// What is refused: `EPERM`.
+const REFUSED: Step = fail(1);
+
+/// Calls of another architecture are refused; the number is loaded for what follows.
+fn head() -> Vec<Step> {
+    vec![load(offset::ARCHITECTURE), equals(OWN_ARCHITECTURE, 1, 0), REFUSED, load(offset::NUMBER)]
+}
+
+fn number_of(call: libc::c_long) -> u32 {
+    u32::try_from(call).unwrap_or(u32::MAX)
+}
+
+/// Lets calls of these numbers pass.
+fn allow_all(calls: &[libc::c_long]) -> Vec<Step> {
+    calls.iter().flat_map(|call| [equals(number_of(*call), 0, 1), ALLOW]).collect()
+}
+
+/// Of ioctl(2) only what makes a descriptor non-blocking.
+fn allow_non_blocking() -> [Step; 5] {
+    let request = u32::try_from(libc::FIONBIO).unwrap_or(0);
+    [
+        equals(number_of(libc::SYS_ioctl), 0, 4),
+        load(offset::low_half(1)),
+        equals(request, 0, 1),
+        ALLOW,
+        REFUSED,
+    ]
+}
+
 /// A program under which a thread can serve connections and read files, and nothing else: other
 /// calls fail with `EPERM`. It can't make sockets, run or trace programs, write files, or change
 /// what anybody may do.
 #[must_use]
 pub fn serving_program() -> Vec<Step> {
     const MAY_CHANGE: i32 = libc::O_WRONLY | libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC;
-    let number = |call: libc::c_long| u32::try_from(call).unwrap_or(u32::MAX);
-    let refused = fail(1);
-    let mut program = vec![
-        load(offset::ARCHITECTURE),
-        equals(OWN_ARCHITECTURE, 1, 0),
-        refused,
-        load(offset::NUMBER),
-    ];
-    for call in SERVING {
-        program.extend([equals(number(*call), 0, 1), ALLOW]);
-    }
-    // Only what makes a descriptor non-blocking.
-    let request = u32::try_from(libc::FIONBIO).unwrap_or(0);
-    program.extend([
-        equals(number(libc::SYS_ioctl), 0, 4),
-        load(offset::low_half(1)),
-        equals(request, 0, 1),
-        ALLOW,
-        refused,
-    ]);
+    let mut program = head();
+    program.extend(allow_all(SERVING));
+    program.extend(allow_non_blocking());
     // Only for reading.
     program.extend([
-        equals(number(libc::SYS_openat), 0, 4),
+        equals(number_of(libc::SYS_openat), 0, 4),
         load(offset::low_half(2)),
         has(MAY_CHANGE.cast_unsigned(), 1, 0),
         ALLOW,
-        refused,
+        REFUSED,
     ]);
-    program.push(refused);
+    program.push(REFUSED);
     program
 }
 
@@ -293,6 +332,30 @@ mod tests {
         });
         assert_eq!(thread.join().unwrap(), Err(nix::errno::Errno::ENOSYS));
         assert!(nix::sys::utsname::uname().is_ok());
+    }
+
+    #[test]
+    fn a_sending_thread_can_write_and_connect_but_neither_run_nor_trace_nor_listen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("alerts");
+        let thread = std::thread::spawn(move || {
+            if install(&sending_program()).is_err() {
+                // Without CONFIG_SECCOMP_FILTER there is nothing to see.
+                return [true; 7];
+            }
+            let refused = |error: io::Error| error.raw_os_error() == Some(1);
+            let own = nix::unistd::getpid();
+            [
+                std::fs::write(&path, "one").is_ok(),
+                std::fs::rename(&path, path.with_extension("1")).is_ok(),
+                std::net::UdpSocket::bind("127.0.0.1:0").is_ok(),
+                std::process::Command::new("/bin/true").status().is_err_and(refused),
+                std::thread::Builder::new().spawn(|| ()).is_err_and(refused),
+                std::net::TcpListener::bind("127.0.0.1:0").is_err_and(refused),
+                nix::sys::signal::kill(own, None) == Err(nix::errno::Errno::EPERM),
+            ]
+        });
+        assert_eq!(thread.join().unwrap(), [true; 7]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::log::Level;
 use crate::log_limited;
 use crate::metrics::METRICS;
 use crate::outputs::Alert;
+use crate::outputs::privileges;
 use crate::outputs::spool::{Record, Spool};
 
 /// The first and the longest time between two attempts. A server that fails now and then is asked
@@ -54,6 +55,7 @@ impl Sender {
 
     /// Sends until nothing will come any more, or it is told to give up.
     pub(super) fn run(mut self) {
+        privileges::give_up("http");
         while let Some(item) = self.next() {
             if !self.deliver(&item) {
                 break;

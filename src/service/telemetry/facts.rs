@@ -18,6 +18,9 @@ pub(super) struct Sample {
     pub alerts_dropped: u64,
     pub matches: u64,
     pub threads: u64,
+    pub threads_added: u64,
+    pub threads_removed: u64,
+    pub threads_forgotten: u64,
 }
 
 /// Which switch of the configuration a row belongs to.
@@ -85,6 +88,9 @@ pub(super) static FACTS: &[Fact] = &[
     Fact { key: "falco.host_procs_running", prometheus: "falco_host_procs_running_total", kind: Gauge, section: Resources, help: "Threads of the host that run or could run.", read: |s| count(s.usage.host_running?) },
     Fact { key: "falco.host_open_fds", prometheus: "falco_host_open_fds_total", kind: Gauge, section: Resources, help: "Open files of the host.", read: |s| count(s.usage.host_files?) },
     Fact { key: "falco.n_threads", prometheus: "falco_n_threads_total", kind: Gauge, section: State, help: "Entries of the process table.", read: |s| count(s.threads) },
+    Fact { key: "falco.n_added_threads", prometheus: "falco_n_added_threads_total", kind: Counter, section: State, help: "Entries put into the process table.", read: |s| count(s.threads_added) },
+    Fact { key: "falco.n_removed_threads", prometheus: "falco_n_removed_threads_total", kind: Counter, section: State, help: "Entries taken out of the process table.", read: |s| count(s.threads_removed) },
+    Fact { key: "falco.n_drops_full_threadtable", prometheus: "falco_n_drops_full_threadtable_total", kind: Counter, section: State, help: "Living processes forgotten because the process table was full.", read: |s| count(s.threads_forgotten) },
     Fact { key: "scap.n_evts", prometheus: "scap_n_evts_total", kind: Counter, section: Kernel, help: "Events that the kernel told and the rules judged.", read: |s| count(s.events) },
     Fact { key: "scap.n_drops", prometheus: "scap_n_drops_total", kind: Counter, section: Kernel, help: "Events lost before they could be judged; a loss of unknown size counts one.", read: |s| count(s.drops) },
 ];

@@ -46,6 +46,9 @@ fn sample(board: &Board, now_ns: u64) -> Sample {
         usage: Usage::now(),
         alerts_dropped: METRICS.outputs.dropped.get(),
         threads: METRICS.enrich.processes.get(),
+        threads_added: METRICS.enrich.added.get(),
+        threads_removed: METRICS.enrich.removed.get(),
+        threads_forgotten: METRICS.enrich.forgotten.get(),
         ..Sample::default()
     };
     METRICS.each(&mut |row, _, reading| {

@@ -32,6 +32,7 @@ use crate::sys::child;
 use crate::sys::clock;
 use crate::sys::fanotify;
 use crate::sys::process;
+use crate::sys::process::Capability;
 
 /// How often the hearts are felt.
 const PULSE: Duration = Duration::from_millis(50);
@@ -84,6 +85,8 @@ pub(super) fn watch(channel: BorrowedFd<'_>, agent: i32, shared: Shared) {
     child::set_name(c"eyas-guardian");
     // It has to run when others take all the time there is.
     let _ = process::set_nice(-20);
+    // Answering needs none. The farewell gives audit's seat and rules back.
+    let _ = process::keep_capabilities(&[Capability::AuditControl, Capability::AuditWrite]);
     let limit = nix::sys::resource::getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
     let numbers = i32::try_from(limit).unwrap_or(MAX_NUMBER).clamp(1024, MAX_NUMBER);
     let mut watch = Watch { shared, held: Vec::new(), buffer: vec![0; MAX_FAREWELL + 2], numbers };

@@ -25,6 +25,7 @@ use crate::sys::fanotify::EventFd;
 use crate::sys::poll;
 use crate::sys::poll::Alarm;
 use crate::sys::process;
+use crate::sys::process::Capability;
 
 /// Images that are remembered, by the lowest bits of the pid: a forgotten one is looked at again.
 const IMAGES: usize = 8192;
@@ -76,6 +77,8 @@ impl Looker {
         let (group, inbox) = if is_in_order { (first, second) } else { (second, first) };
         // Others must not keep those waiting who wait for us.
         let _ = process::set_nice(-20);
+        // The answerer, which this thread starts, has no more either.
+        process::keep_capabilities(&[Capability::SysPtrace, Capability::DacReadSearch])?;
         Ok(Self {
             group: Arc::new(group),
             alarm: Arc::new(Alarm::new()?),

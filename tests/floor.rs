@@ -5,8 +5,14 @@
 #![cfg(target_arch = "x86_64")]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
 
+#[path = "support/ignored.rs"]
+#[allow(dead_code, unreachable_pub, reason = "shared with other tests")]
+mod ignored;
+
 use std::io::BufRead;
 use std::io::BufReader;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -156,6 +162,27 @@ fn files_are_watched_mount_by_mount() {
             && record.mask & abi::FAN_OPEN != 0)
     };
     assert!(is_told(&mut watch, is_it));
+}
+
+#[test]
+fn a_file_is_known_by_device_and_inode() {
+    if !is_on_the_floor("a_file_is_known_by_device_and_inode") {
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let found = eyas::sys::fs::stat_fd(file.as_file().as_fd()).unwrap();
+    let expected = file.as_file().metadata().unwrap();
+    assert_eq!((found.dev, found.ino), (expected.dev(), expected.ino()));
+}
+
+#[test]
+fn files_that_no_rule_can_match_are_ignored_and_evade_nothing() {
+    if !is_on_the_floor("files_that_no_rule_can_match_are_ignored_and_evade_nothing") {
+        return;
+    }
+    let wanted = Wanted { opens: true, closes: true, directories: false };
+    let Some(watch) = have(FileWatch::start(wanted)) else { return };
+    ignored::what_is_moved_or_linked_in_is_told(&mut ignored::Stage::new(watch));
 }
 
 #[test]

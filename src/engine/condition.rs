@@ -1,7 +1,8 @@
 //! A rule's condition, typed: fields are looked up, literals converted and prepared.
 //!
 //! It can be walked, explained and evaluated by itself ([`Condition::holds`]); the program that
-//! all rules share is made from it in `program`, and must say the same.
+//! all rules share is made from it in `program`, and must say the same; what follows from a few
+//! fields alone is in `partial`.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -58,13 +59,6 @@ impl Condition {
         self.root.holds(event)
     }
 
-    /// Whether it is true for `event` whatever the fields are for which `is_known` says no;
-    /// `None` if that depends on them.
-    #[must_use]
-    pub fn decide(&self, event: &Event<'_>, is_known: &dyn Fn(&Field) -> bool) -> Option<bool> {
-        self.root.decide(event, is_known)
-    }
-
     /// All comparisons, in the order in which they stand.
     pub fn for_each_predicate(&self, visit: &mut dyn FnMut(&Predicate)) {
         self.root.for_each_predicate(visit);
@@ -81,19 +75,6 @@ impl Node {
         }
     }
 
-    fn decide(&self, event: &Event<'_>, is_known: &dyn Fn(&Field) -> bool) -> Option<bool> {
-        match self {
-            Self::And(children) => decide_all(children, false, event, is_known),
-            Self::Or(children) => decide_all(children, true, event, is_known),
-            Self::Not(child) => child.decide(event, is_known).map(|value| !value),
-            Self::Test(predicate) => {
-                let mut all_known = true;
-                predicate.for_each_field(&mut |field| all_known &= is_known(field));
-                all_known.then(|| predicate.holds(event))
-            }
-        }
-    }
-
     fn for_each_predicate(&self, visit: &mut dyn FnMut(&Predicate)) {
         match self {
             Self::And(children) | Self::Or(children) => {
@@ -103,24 +84,6 @@ impl Node {
             Self::Test(predicate) => visit(predicate),
         }
     }
-}
-
-/// Decides a conjunction or disjunction: `decisive` is the value of one child that settles it.
-fn decide_all(
-    children: &[Node],
-    decisive: bool,
-    event: &Event<'_>,
-    is_known: &dyn Fn(&Field) -> bool,
-) -> Option<bool> {
-    let mut result = Some(!decisive);
-    for child in children {
-        match child.decide(event, is_known) {
-            Some(value) if value == decisive => return Some(decisive),
-            Some(_) => {}
-            None => result = None,
-        }
-    }
-    result
 }
 
 impl Predicate {

@@ -50,6 +50,7 @@ pub mod lang;
 pub mod load;
 pub mod matchers;
 pub mod output;
+pub mod partial;
 pub mod program;
 pub mod rule;
 pub mod ruleset;

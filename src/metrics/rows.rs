@@ -68,6 +68,10 @@ metrics! {
         malformed: Counter = "Reads with an event that could not be decoded.",
         mounts_marked: Counter = "Mounts marked since the start.",
         mounts_refused: Counter = "Mounts that could not be marked.",
+        ignored: Counter = "Files that the kernel was told to be silent of: no rule can match them.",
+        ignored_anew: Counter = "Times at which it was told to tell of all files again.",
+        lifted: Counter = "Files told of again because they came to where a rule can match them.",
+        directories_marked: Counter = "Directories marked by themselves, since rules name them.",
     }
     /// The rendezvous with programs at their start.
     rendezvous: RendezvousMetrics {

@@ -57,8 +57,8 @@ const BEAT: Duration = Duration::from_millis(90);
 const RESYNC_EVERY_NS: u64 = 5_000_000_000;
 
 const PROCESSES: Token = Token(0);
-const FILES: Token = Token(1);
-const MOUNTS: Token = Token(2);
+pub(super) const FILES: Token = Token(1);
+pub(super) const MOUNTS: Token = Token(2);
 const SIGNALS: Token = Token(3);
 const OUTPUT: Token = Token(4);
 const CHANGES: Token = Token(5);
@@ -132,6 +132,7 @@ pub struct Live {
     resynced_at_ns: u64,
     /// Something has happened to the guardian.
     is_guardian_dead: bool,
+    pub(super) roots_noted_at_ns: u64,
 }
 
 impl Loop {
@@ -171,6 +172,7 @@ impl Live {
             resync_due: false,
             resynced_at_ns: 0,
             is_guardian_dead: false,
+            roots_noted_at_ns: 0,
         }
     }
 
@@ -305,12 +307,6 @@ impl Live {
         add(poll, self.signals.as_fd().as_raw_fd(), SIGNALS, Interest::READABLE)
     }
 
-    pub(super) fn register_files(&self, poll: &Poll) -> io::Result<()> {
-        let Some(source) = &self.sources.files else { return Ok(()) };
-        add(poll, source.fd().as_raw_fd(), FILES, Interest::READABLE)?;
-        add(poll, source.mounts_fd().as_raw_fd(), MOUNTS, Interest::PRIORITY)
-    }
-
     /// Looks whether the kernel still tells of processes; a new subscription is waited on, too.
     fn keep_hearing(&mut self, poll: &Poll) -> io::Result<()> {
         let Some(source) = &mut self.sources.processes else { return Ok(()) };
@@ -372,14 +368,6 @@ impl Live {
         }))
     }
 
-    fn follow_mounts(&mut self) {
-        let Some(files) = &mut self.sources.files else { return };
-        match files.follow_mounts() {
-            Ok(change) => log_limited!(Level::Debug, "mounts changed: {change:?}"),
-            Err(error) => log_limited!(Level::Error, "{error}; {}", error.hint()),
-        }
-    }
-
     /// Reads what waits, and judges it; whether more may wait.
     fn turn(&mut self, judge: &mut Judge) -> bool {
         let mut more = self.read_calls();
@@ -429,6 +417,7 @@ impl Live {
             }
             files.follow_namespaces();
         }
+        self.note_roots();
         let enricher = &mut self.enricher;
         self.audit.merge(&self.processes, &mut |next| match next {
             Next::Processes(records) => {
@@ -476,7 +465,7 @@ impl Live {
     }
 }
 
-fn add(poll: &Poll, fd: i32, token: Token, interest: Interest) -> io::Result<()> {
+pub(super) fn add(poll: &Poll, fd: i32, token: Token, interest: Interest) -> io::Result<()> {
     poll.registry().register(&mut SourceFd(&fd), token, interest)
 }
 

@@ -14,8 +14,10 @@ pub mod judge;
 pub mod keeper;
 pub mod live;
 mod live_audit;
+mod live_files;
 mod narrow;
 pub mod notify;
+pub mod open_filter;
 pub mod outputs;
 pub mod path_filter;
 pub mod plan;
@@ -66,7 +68,7 @@ use keeper::Keeper;
 use live::Ended;
 use live::Live;
 use live::Loop;
-use path_filter::PathFilter;
+use open_filter::OpenFilter;
 use plan::Owner;
 use plan::Plan;
 use profile::Profile;
@@ -395,9 +397,7 @@ pub fn hostname() -> String {
 fn needs(rules: &RuleSet, plan: &Plan) -> Needs {
     let enabled: Vec<_> = coverage::enabled(rules.rules()).map(|rule| &rule.events).collect();
     let wants = |ty| enabled.iter().any(|events| events.contains(ty));
-    let about_files = coverage::enabled(rules.rules())
-        .filter(|rule| coverage::can_match(rule, coverage::FILE_EVENTS));
-    let filter = PathFilter::new(about_files);
+    let filter = OpenFilter::new(rules.rules());
     Needs::new(wants, Box::new(move |path| filter.may_match(path)))
         .with_calls(|ty| plan.owner(ty) == Owner::Audit)
 }

@@ -10,6 +10,7 @@ use crate::decode::syscall;
 use crate::decode::syscall::Abi;
 use crate::decode::syscall::Call;
 use crate::decode::syscall::Inspect;
+use crate::engine::partial::Partial;
 use crate::engine::rule::Rule;
 use crate::event::Arena;
 use crate::event::DataType;
@@ -65,15 +66,26 @@ impl<'r> Probe<'r> {
         Self { rules, ty, world: World::default() }
     }
 
-    /// Whether a rule can match a call whose parameter at `place` is `param`.
-    fn may_match(&self, place: usize, param: Param<'_>) -> bool {
+    /// The conditions, as far as the parameter at `place` decides them.
+    fn partials(&self, place: usize) -> Vec<Partial> {
+        let makes_fd = self.makes_fd(place);
+        let is_known = |field: &Field| self.is_known(field, place, makes_fd);
+        self.rules.iter().map(|rule| Partial::of(&rule.condition, &is_known)).collect()
+    }
+
+    fn makes_fd(&self, place: usize) -> bool {
+        self.ty.info().has(EventFlags::CREATES_FD) && place == 0
+    }
+
+    /// Whether one of those [`partials`](Self::partials) can match a call whose parameter at
+    /// `place` is `param`.
+    fn may_match(&self, partials: &[Partial], place: usize, param: Param<'_>) -> bool {
         let arena = Arena::new();
         let mut params = vec![Param::Unknown; self.ty.info().params.len()];
         let Some(slot) = params.get_mut(place) else { return true };
         *slot = param;
-        let makes_fd = self.ty.info().has(EventFlags::CREATES_FD) && place == 0;
         let num = match param {
-            Param::Int(number) if makes_fd => FdNumber::Known(number),
+            Param::Int(number) if self.makes_fd(place) => FdNumber::Known(number),
             _ => FdNumber::None,
         };
         let event = Event {
@@ -88,8 +100,7 @@ impl<'r> Probe<'r> {
             world: &self.world,
             arena: &arena,
         };
-        let is_known = |field: &Field| self.is_known(field, place, makes_fd);
-        self.rules.iter().any(|rule| rule.condition.decide(&event, &is_known) != Some(false))
+        partials.iter().any(|rule| rule.decide(&event) != Some(false))
     }
 
     /// Whether a made event has the true value of a field.
@@ -115,7 +126,8 @@ impl<'r> Probe<'r> {
         if !has_result {
             return Some(None);
         }
-        let may = |result| self.may_match(0, Param::Int(result));
+        let partials = self.partials(0);
+        let may = |result| self.may_match(&partials, 0, Param::Int(result));
         let may_fail = may(-NAMELESS_ERRNO) || (1..=LAST_ERRNO).any(|errno| may(-errno));
         let good: Vec<i64> = RESULTS.into_iter().filter(|result| may(*result)).collect();
         match (may_fail, good.last()) {
@@ -142,12 +154,14 @@ impl<'r> Probe<'r> {
             });
             let argument = syscall::named_argument(self.ty, place).filter(|_| is_list)?;
             let which = u8::try_from(argument).ok().filter(|which| *which < 4)?;
-            if self.may_match(place, self.decoded(place, argument, NAMELESS_VALUE)?) {
+            let partials = self.partials(place);
+            let may = |param| self.may_match(&partials, place, param);
+            if may(self.decoded(place, argument, NAMELESS_VALUE)?) {
                 return None;
             }
             let mut found = Vec::new();
             for value in VALUES.into_iter().flatten() {
-                if self.may_match(place, self.decoded(place, argument, value)?) {
+                if may(self.decoded(place, argument, value)?) {
                     found.push(Filter::Argument(which, u32::try_from(value).ok()?));
                 }
             }

@@ -21,6 +21,7 @@ use super::coverage::FILE_EVENTS;
 use super::coverage::PROCESS_EVENTS;
 use super::guarded::Guarded;
 use super::live::Sources;
+use super::open_filter::OpenFilter;
 use super::plan::AuditFacts;
 use super::plan::Host;
 use super::plan::Owner;
@@ -144,8 +145,12 @@ pub(super) fn adjust(sources: &mut Sources, rules: &[Rule], planner: &mut Planne
     if !wants_files {
         sources.files = None;
         METRICS.sources.up.retain(|source| source.first().is_none_or(|name| &**name != "fanotify"));
-    } else if sources.files.is_none() {
-        match FileWatch::start(Wanted::ALL) {
+    } else if let Some(files) = &mut sources.files {
+        if let Err(error) = files.set_interest(OpenFilter::new(rules).interest()) {
+            log!(Level::Error, "{error}; {}", error.hint());
+        }
+    } else {
+        match watch_files(rules) {
             Ok(files) => sources.files = Some(files),
             Err(error) => {
                 log!(Level::Warning, "{error}");
@@ -165,7 +170,7 @@ fn open_files(rules: &[Rule], refused: &mut Vec<Refused>) -> Option<FileWatch> {
     if !coverage::enabled(rules).any(|rule| coverage::can_match(rule, FILE_EVENTS)) {
         return None;
     }
-    let files = match FileWatch::start(Wanted::ALL) {
+    let files = match watch_files(rules) {
         Ok(source) => Some(source),
         Err(error) => {
             refused.push(Refused { error, events: FILE_EVENTS });
@@ -174,6 +179,14 @@ fn open_files(rules: &[Rule], refused: &mut Vec<Refused>) -> Option<FileWatch> {
     };
     METRICS.sources.up.with(&["fanotify"]).set(u64::from(files.is_some()));
     files
+}
+
+/// Watches files as far as the rules are about them.
+fn watch_files(rules: &[Rule]) -> Result<FileWatch, crate::sources::Error> {
+    let interest = OpenFilter::new(rules).interest();
+    let mut files = FileWatch::start(Wanted { directories: interest.directories, ..Wanted::ALL })?;
+    files.set_interest(interest)?;
+    Ok(files)
 }
 
 /// Says what is refused, and what that means for the rules.

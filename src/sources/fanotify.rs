@@ -17,18 +17,23 @@
 //! Sources: fanotify_init(2), fanotify_mark(2), fanotify(7); fs/notify/fanotify in the kernel.
 
 use std::io;
-use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
+mod ignoring;
+mod interest;
+mod places;
 mod rungs;
+mod telling;
 
 pub use super::mounts::Mount;
 pub use super::mounts::MountChange;
 pub use super::mounts::MountState;
+pub use interest::Interest;
+pub use places::Place;
 
 use super::Drained;
 use super::Error;
@@ -38,11 +43,8 @@ use super::LossCause;
 use super::Source;
 use super::mounts::Mounts;
 use super::namespaces::Namespaces;
-use crate::decode::FileRecord;
 use crate::decode::Record;
-use crate::decode::fanotify::FileEvent;
 use crate::decode::fanotify::events;
-use crate::decode::procfs;
 use crate::metrics::METRICS;
 use crate::probe::Feature;
 use crate::probe::Outcome;
@@ -51,6 +53,9 @@ use crate::sys::clock;
 use crate::sys::fanotify;
 use crate::sys::fs;
 use crate::sys::process;
+use ignoring::Ignoring;
+use interest::start_places;
+use places::PlaceWatch;
 
 const NAME: &str = "fanotify";
 
@@ -110,6 +115,8 @@ pub struct FileWatch {
     links: fs::DescriptorLinks,
     mounts: Mounts,
     namespaces: Namespaces,
+    places: Option<PlaceWatch>,
+    ignoring: Option<Ignoring>,
     mounts_read_at: Duration,
     namespaces_read_at: Duration,
     mask: u64,
@@ -140,6 +147,8 @@ impl FileWatch {
             links: fs::DescriptorLinks::open().map_err(fail("open(/proc/self/fd)"))?,
             mounts: Mounts::open().map_err(fail("open(/proc/self/mountinfo)"))?,
             namespaces: Namespaces::new().map_err(fail("stat(/proc/self/ns/mnt)"))?,
+            places: start_places(flags, event_flags, wanted.mask()),
+            ignoring: None,
             mounts_read_at: Duration::ZERO,
             namespaces_read_at: Duration::ZERO,
             mask: wanted.mask(),
@@ -174,16 +183,21 @@ impl FileWatch {
         let group = self.group.as_fd();
         let mask = &mut self.mask;
         let open_exec = &mut self.open_exec;
-        self.mounts
+        let change = self
+            .mounts
             .sync(|path| mark_mount(group, path, mask, open_exec))
-            .map_err(|error| Error::of("cannot watch mounts", "read(mountinfo)", error, HINT))
+            .map_err(|error| Error::of("cannot watch mounts", "read(mountinfo)", error, HINT))?;
+        self.look_at_views(change);
+        Ok(change)
     }
 
     /// Marks the mounts of the process's mount namespace, if that is another than ours and new:
     /// call it for each process that is forked or becomes a program. `None` if nothing was to do.
     pub fn follow_process(&mut self, pid: i32) -> Option<MountChange> {
         let (namespaces, mark) = self.namespaces();
-        namespaces.note(pid, since_boot(), mark)
+        let change = namespaces.note(pid, since_boot(), mark);
+        self.look_at_views(change.unwrap_or_default());
+        change
     }
 
     /// Marks mounts that came in other mount namespaces. Call it with each turn of the loop: it
@@ -195,7 +209,10 @@ impl FileWatch {
         }
         self.namespaces_read_at = now;
         let (namespaces, mark) = self.namespaces();
-        namespaces.tick(now, mark)
+        let change = namespaces.tick(now, mark);
+        self.look_at_views(change);
+        self.tick_ignoring(now);
+        change
     }
 
     /// Every mount of our namespace, and whether it is watched.
@@ -215,74 +232,6 @@ impl FileWatch {
         self.namespaces.knows(inode)
     }
 
-    /// Hands on one event, unless it is our own; `true` if its file could not be told.
-    fn tell(&mut self, event: FileEvent, now_ns: u64, sink: &mut dyn FnMut(Record<'_>)) -> bool {
-        let Some(fd) = fanotify::EventFd::adopt(event.fd) else {
-            return true;
-        };
-        if event.pid == self.own_pid {
-            METRICS.fanotify.own.increment();
-            return false;
-        }
-        let stat = fs::stat_fd(fd.as_fd()).unwrap_or_default();
-        // A path that does not fit a page cannot be told; the event can.
-        let text = self.links.read(fd.as_fd(), &mut self.path).unwrap_or_default();
-        let (path, deleted) = without_deleted(text, &stat);
-        let is_unsure = deleted && self.deleted_name != Outcome::Present;
-        let len = path.len();
-        let is_whole = !is_unsure && self.is_whole(event, stat.mount, len);
-        let path = self.path.get(..len).filter(|_| is_whole).unwrap_or_default();
-        sink(Record::File(FileRecord {
-            mask: event.mask,
-            pid: event.pid,
-            path,
-            deleted,
-            mode: stat.mode,
-            dev: stat.dev,
-            ino: stat.ino,
-            read_at_ns: now_ns,
-        }));
-        METRICS.fanotify.records.increment();
-        false
-    }
-
-    /// Whether the path begins with its mount's place. It does not if the mount is gone: then the
-    /// kernel shows what is below it alone.
-    fn is_whole(&mut self, event: FileEvent, mount: Option<u64>, len: usize) -> bool {
-        let Some(mount) = mount.or_else(|| self.mount_of_the_gone(event)) else { return true };
-        if self.is_on(mount, len) {
-            return true;
-        }
-        // It may have been moved, as a container's are at its start.
-        let now = since_boot();
-        if self.namespaces.mount(mount).is_some() {
-            let (namespaces, mark) = self.namespaces();
-            return namespaces.look_again(mount, now, mark) && self.is_on(mount, len);
-        }
-        now.saturating_sub(self.mounts_read_at) >= super::LOOK_INTERVAL
-            && self.follow_mounts().is_ok()
-            && self.is_on(mount, len)
-    }
-
-    /// Whether the first `len` bytes of the path buffer are a path on that mount.
-    fn is_on(&self, mount: u64, len: usize) -> bool {
-        let mount = self.mounts.table().get(&mount).or_else(|| self.namespaces.mount(mount));
-        let path = self.path.get(..len).unwrap_or_default();
-        mount.is_some_and(|mount| is_below(path, &mount.mount_point))
-    }
-
-    /// The mount of an event, where the kernel does not tell it with the rest (before 5.8) and it
-    /// may be gone: with the process and other mount namespaces.
-    fn mount_of_the_gone(&self, event: FileEvent) -> Option<u64> {
-        if self.namespaces.len() == 0 || !process::is_gone(event.pid) {
-            return None;
-        }
-        let file = std::fs::File::open(format!("/proc/self/fdinfo/{}", event.fd)).ok()?;
-        let mut text = Vec::new();
-        file.take(MAX_FDINFO).read_to_end(&mut text).ok()?;
-        procfs::decimal(procfs::line_after(&text, b"mnt_id:")?)
-    }
-
     /// The other namespaces, and what marks a mount.
     fn namespaces(&mut self) -> (&mut Namespaces, impl FnMut(&Path) -> io::Result<()>) {
         let group = self.group.as_fd();
@@ -294,11 +243,16 @@ impl FileWatch {
     /// Hands on what one read returned; the cause of a loss that it tells of.
     fn read(
         &mut self,
+        from: Group,
         sink: &mut dyn FnMut(Record<'_>),
         tally: &mut Tally,
     ) -> Result<(), io::Error> {
+        let group = match (from, &self.places) {
+            (Group::Places, Some(places)) => places.fd(),
+            _ => self.group.as_fd(),
+        };
         let mut buffer = std::mem::take(&mut self.buffer);
-        let result = fanotify::read(&self.group, &mut buffer);
+        let result = fanotify::read(group, &mut buffer);
         let now_ns = clock::realtime_ns();
         if let Ok(len) = result {
             for event in events(buffer.get(..len).unwrap_or_default()) {
@@ -306,7 +260,7 @@ impl FileWatch {
                     Ok(event) if event.is_overflow() => tally.overflowed = true,
                     Ok(event) => {
                         tally.events += 1;
-                        tally.unopened += u64::from(self.tell(event, now_ns, sink));
+                        tally.unopened += u64::from(self.tell(event, from, now_ns, sink));
                     }
                     Err(_) => METRICS.fanotify.malformed.increment(),
                 }
@@ -314,6 +268,31 @@ impl FileWatch {
         }
         self.buffer = buffer;
         result.map(drop)
+    }
+
+    /// Drains one group; whether more may wait there.
+    fn drain_one(
+        &mut self,
+        from: Group,
+        budget: usize,
+        sink: &mut dyn FnMut(Record<'_>),
+        tally: &mut Tally,
+    ) -> Result<bool, Error> {
+        while tally.events < budget {
+            match self.read(from, sink, tally) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if is_broken(&error) => {
+                    return Err(Error::of("cannot read file events", "read", error, HINT));
+                }
+                // The first event's file could not be opened, and the event is gone.
+                Err(_) => {
+                    tally.events += 1;
+                    tally.unopened += 1;
+                }
+            }
+        }
+        Ok(true)
     }
 
     fn loss(&self, tally: &Tally, now_ns: u64) -> Option<Loss> {
@@ -330,6 +309,15 @@ impl FileWatch {
             until_ns: now_ns,
         })
     }
+}
+
+/// Which group an event came from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Group {
+    /// The one that watches mounts.
+    Mounts,
+    /// The one that watches directories that rules name.
+    Places,
 }
 
 /// What one drain came to.
@@ -351,23 +339,14 @@ impl Source for FileWatch {
 
     fn drain(&mut self, budget: usize, sink: &mut dyn FnMut(Record<'_>)) -> Result<Drained, Error> {
         let mut tally = Tally::default();
-        let mut more = true;
-        while tally.events < budget {
-            match self.read(sink, &mut tally) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    more = false;
-                    break;
-                }
-                Err(error) if is_broken(&error) => {
-                    return Err(Error::of("cannot read file events", "read", error, HINT));
-                }
-                // The first event's file could not be opened, and the event is gone.
-                Err(_) => {
-                    tally.events += 1;
-                    tally.unopened += 1;
-                }
-            }
+        self.follow_places();
+        // What the second group tells of a file that is still told of by the first is left to
+        // that: so it is read before a file can be ignored.
+        let mut more =
+            self.places.is_some() && self.drain_one(Group::Places, budget, sink, &mut tally)?;
+        more |= self.drain_one(Group::Mounts, budget, sink, &mut tally)?;
+        if let Some(ignoring) = self.ignoring.as_mut().filter(|_| !more) {
+            ignoring.end_round();
         }
         let now_ns = clock::realtime_ns();
         let loss = self.loss(&tally, now_ns);
@@ -414,16 +393,6 @@ fn mark_mount(
     }
 }
 
-/// Takes the kernel's ` (deleted)` off; whether it was there. A file may be named so, too.
-fn without_deleted<'a>(text: &'a [u8], stat: &fs::Stat) -> (&'a [u8], bool) {
-    let Some(path) = text.strip_suffix(b" (deleted)") else {
-        return (text, false);
-    };
-    let is_so_named = stat.links > 0
-        && fs::stat_path(text).is_ok_and(|named| (named.dev, named.ino) == (stat.dev, stat.ino));
-    if is_so_named { (text, false) } else { (path, true) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -435,19 +404,5 @@ mod tests {
         let closes = Wanted { opens: false, closes: true, directories: true };
         let mask = abi::FAN_CLOSE_WRITE | abi::FAN_CLOSE_NOWRITE | abi::FAN_ONDIR;
         assert_eq!(closes.mask(), mask);
-    }
-
-    #[test]
-    fn a_file_named_deleted_keeps_its_name() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("x (deleted)");
-        let file = std::fs::File::create(&path).unwrap();
-        let text = path.as_os_str().as_encoded_bytes();
-        let stat = fs::stat_fd(file.as_fd()).unwrap();
-        assert_eq!(without_deleted(text, &stat), (text, false));
-        std::fs::remove_file(&path).unwrap();
-        let stat = fs::stat_fd(file.as_fd()).unwrap();
-        let stripped = &text[..text.len() - b" (deleted)".len()];
-        assert_eq!(without_deleted(text, &stat), (stripped, true));
     }
 }

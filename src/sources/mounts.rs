@@ -28,6 +28,10 @@ pub struct Mount {
     pub mount_point: Vec<u8>,
     /// Type of its filesystem.
     pub fs_type: Vec<u8>,
+    /// Major and minor number of its filesystem.
+    pub device: (u32, u32),
+    /// The directory of the filesystem that is its root.
+    pub root: Vec<u8>,
     /// Whether it is watched.
     pub state: MountState,
 }
@@ -116,8 +120,13 @@ pub(super) fn sync(
                 Err(error) => MountState::Refused(crate::sys::errno_text(&error)),
             }
         });
-        let mount =
-            Mount { mount_point: mount_point.into_owned(), fs_type: line.fs_type.to_vec(), state };
+        let mount = Mount {
+            mount_point: mount_point.into_owned(),
+            fs_type: line.fs_type.to_vec(),
+            device: line.device,
+            root: mountinfo::unescape(line.root).into_owned(),
+            state,
+        };
         if table.get(&line.id) != Some(&mount) {
             change.count(&mount.state);
         }

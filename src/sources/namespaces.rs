@@ -117,6 +117,19 @@ impl Namespaces {
         self.known.contains_key(&id)
     }
 
+    /// The mounts of all of them.
+    pub(super) fn mounts(&self) -> impl Iterator<Item = &Mount> {
+        self.known.values().flat_map(|namespace| namespace.table.values())
+    }
+
+    /// Has all mounts marked again with the next look, whether they changed or not.
+    pub(super) fn mark_anew(&mut self) {
+        for namespace in self.known.values_mut() {
+            namespace.text = namespace.text.wrapping_add(1);
+            namespace.looked_at = Duration::ZERO;
+        }
+    }
+
     /// The mount of that id.
     pub(super) fn mount(&self, id: u64) -> Option<&Mount> {
         self.known.get(self.by_mount.get(&id)?)?.table.get(&id)

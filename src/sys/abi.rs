@@ -11,7 +11,9 @@ pub use fanotify::low_level::FAN_EVENT_ON_CHILD;
 pub use fanotify::low_level::FAN_MARK_ADD;
 pub use fanotify::low_level::FAN_MARK_DONT_FOLLOW;
 pub use fanotify::low_level::FAN_MARK_FILESYSTEM;
+pub use fanotify::low_level::FAN_MARK_FLUSH;
 pub use fanotify::low_level::FAN_MARK_IGNORED_MASK;
+pub use fanotify::low_level::FAN_MARK_IGNORED_SURV_MODIFY;
 pub use fanotify::low_level::FAN_MARK_MOUNT;
 pub use fanotify::low_level::FAN_MARK_REMOVE;
 pub use fanotify::low_level::FAN_NOFD;
@@ -26,6 +28,9 @@ pub use fanotify::low_level::FAN_REPORT_FID;
 pub use fanotify::low_level::FAN_REPORT_TID;
 pub use fanotify::low_level::FAN_UNLIMITED_MARKS;
 pub use fanotify::low_level::FANOTIFY_METADATA_VERSION;
+
+/// The mark does not pin its inode: linux/fanotify.h, 5.19.
+pub const FAN_MARK_EVICTABLE: u32 = 0x0000_0200;
 
 /// `struct fanotify_event_metadata` in linux/fanotify.h, 2.6.37.
 pub const FAN_EVENT_METADATA_LEN: usize = 24;

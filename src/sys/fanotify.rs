@@ -56,6 +56,20 @@ pub fn mark_in(
     fanotify::low_level::fanotify_mark(group.as_raw_fd(), flags, mask, directory, name)
 }
 
+/// `fanotify_mark(group, flags, mask, fd, NULL)`: adds or removes a mark of an open file.
+///
+/// # Errors
+///
+/// Those of [`mark()`].
+#[doc(alias = "fanotify_mark")]
+pub fn mark_fd(group: BorrowedFd<'_>, flags: u32, mask: u64, fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: without a path the call reads no memory of ours, and both descriptors are open.
+    let returned = unsafe {
+        libc::fanotify_mark(group.as_raw_fd(), flags, mask, fd.as_raw_fd(), std::ptr::null())
+    };
+    super::check(returned).map(drop)
+}
+
 /// Reads queued events into `buffer`; how many bytes they take.
 ///
 /// # Errors

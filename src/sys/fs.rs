@@ -125,6 +125,8 @@ pub struct Stat {
     pub ino: u64,
     /// Type and permissions.
     pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
     /// Hard links; zero: it has no name any more.
     pub links: u64,
     /// The mount that it was reached through, as in mountinfo; `None` before 5.8, and where it
@@ -138,6 +140,7 @@ impl From<nix::sys::stat::FileStat> for Stat {
             dev: stat.st_dev,
             ino: stat.st_ino,
             mode: stat.st_mode,
+            uid: stat.st_uid,
             links: stat.st_nlink,
             mount: None,
         }
@@ -148,9 +151,17 @@ impl From<nix::sys::stat::FileStat> for Stat {
 ///
 /// # Errors
 ///
-/// Those of statx(2); without that call (4.11) glibc does it with fstat(2).
+/// Those of statx(2); without that call (before 4.11) those of fstat(2).
 #[doc(alias = "statx")]
 pub fn stat_fd(fd: BorrowedFd<'_>) -> io::Result<Stat> {
+    // The C library may emulate it for other flags than ours, or not at all.
+    match statx(fd) {
+        Err(_) => Ok(nix::sys::stat::fstat(fd)?.into()),
+        found => found,
+    }
+}
+
+fn statx(fd: BorrowedFd<'_>) -> io::Result<Stat> {
     const WANTED: u32 = libc::STATX_BASIC_STATS | libc::STATX_MNT_ID;
     let flags = libc::AT_EMPTY_PATH | libc::AT_STATX_DONT_SYNC;
     let mut found = MaybeUninit::<libc::statx>::zeroed();
@@ -165,6 +176,7 @@ pub fn stat_fd(fd: BorrowedFd<'_>) -> io::Result<Stat> {
         dev: libc::makedev(found.stx_dev_major, found.stx_dev_minor),
         ino: found.stx_ino,
         mode: found.stx_mode.into(),
+        uid: found.stx_uid,
         links: found.stx_nlink.into(),
         mount: (found.stx_mask & libc::STATX_MNT_ID != 0).then_some(found.stx_mnt_id),
     })

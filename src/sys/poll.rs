@@ -2,6 +2,7 @@
 //!
 //! Sources: signalfd(2), timerfd_create(2), inotify(7), poll(2).
 
+use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
@@ -192,6 +193,44 @@ impl DirectoryWatch {
             | inotify::AddWatchFlags::IN_MOVE
             | inotify::AddWatchFlags::IN_ONLYDIR;
         Ok(self.0.add_watch(directory, events)?)
+    }
+
+    /// Watches for entries that come into one more directory, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`add`](Self::add).
+    pub fn add_for_newcomers(&self, directory: &Path) -> io::Result<inotify::WatchDescriptor> {
+        let events = inotify::AddWatchFlags::IN_CREATE
+            | inotify::AddWatchFlags::IN_MOVED_TO
+            | inotify::AddWatchFlags::IN_ONLYDIR;
+        Ok(self.0.add_watch(directory, events)?)
+    }
+
+    /// Whether a directory came into one of those since the last call that `is_one` takes, by
+    /// where it came and its name, or that can't be known.
+    ///
+    /// # Errors
+    ///
+    /// Those of read(2).
+    pub fn has_new_directory(
+        &self,
+        is_one: impl Fn(inotify::WatchDescriptor, &OsStr) -> bool,
+    ) -> io::Result<bool> {
+        let mut is_there = false;
+        loop {
+            let events = match self.0.read_events() {
+                Ok(events) => events,
+                Err(nix::errno::Errno::EAGAIN) => return Ok(is_there),
+                Err(error) => return Err(error.into()),
+            };
+            is_there |= events.iter().any(|event| {
+                let is_directory = event.mask.contains(inotify::AddWatchFlags::IN_ISDIR);
+                event.mask.contains(inotify::AddWatchFlags::IN_Q_OVERFLOW)
+                    || is_directory
+                        && event.name.as_ref().is_some_and(|name| is_one(event.wd, name))
+            });
+        }
     }
 
     /// What changed since the last call: directory and entry (`None`: the directory itself, or

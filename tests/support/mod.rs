@@ -5,6 +5,7 @@
 pub mod cases;
 pub mod docker;
 pub mod host;
+pub mod ignored;
 pub mod made;
 pub mod must_fire;
 

@@ -50,6 +50,7 @@ impl FileWatch {
                 taken: self.mask & abi::FAN_OPEN_EXEC != 0,
                 why: open_exec,
             },
+            self.silence_rung(),
             Rung {
                 name: "names of deleted files",
                 taken: self.deleted_name == Outcome::Present,
@@ -61,5 +62,24 @@ impl FileWatch {
                 },
             },
         ]
+    }
+
+    /// Whether the kernel is told to be silent of files that no rule can match.
+    fn silence_rung(&self) -> Rung {
+        let name = "silence of files that no rule can match";
+        let Some(ignoring) = &self.ignoring else {
+            let why = "which files rules can match is not known".to_owned();
+            return Rung { name, taken: false, why };
+        };
+        let places = match self.watched_directories() {
+            0 => "no directory that rules name is there".to_owned(),
+            count => format!("{count} directories that rules name are watched by themselves"),
+        };
+        let lifetime = if ignoring.is_anywhere() {
+            "; some rules name none: only what root alone can move is ignored, for a minute"
+        } else {
+            ""
+        };
+        Rung { name, taken: true, why: format!("{places}{lifetime}") }
     }
 }

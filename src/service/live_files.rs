@@ -1,0 +1,55 @@
+//! What the loop does for the source of file records.
+
+use std::io;
+use std::os::fd::AsRawFd as _;
+
+use mio::{Interest, Poll};
+
+use crate::log::Level;
+use crate::log_limited;
+use crate::sources::Source as _;
+use crate::sys::clock;
+
+use super::live::FILES;
+use super::live::Live;
+use super::live::MOUNTS;
+use super::live::add;
+
+/// How often the roots of all processes are looked at.
+const NOTE_ROOTS_EVERY_NS: u64 = 1_000_000_000;
+
+impl Live {
+    /// Waits on what tells of files.
+    pub(super) fn register_files(&self, poll: &Poll) -> io::Result<()> {
+        let Some(source) = &self.sources.files else { return Ok(()) };
+        add(poll, source.fd().as_raw_fd(), FILES, Interest::READABLE)?;
+        for fd in source.other_fds() {
+            add(poll, fd.as_raw_fd(), FILES, Interest::READABLE)?;
+        }
+        add(poll, source.mounts_fd().as_raw_fd(), MOUNTS, Interest::PRIORITY)
+    }
+
+    /// Marks the mounts that came.
+    pub(super) fn follow_mounts(&mut self) {
+        let Some(files) = &mut self.sources.files else { return };
+        match files.follow_mounts() {
+            Ok(change) => log_limited!(Level::Debug, "mounts changed: {change:?}"),
+            Err(error) => log_limited!(Level::Error, "{error}; {}", error.hint()),
+        }
+    }
+
+    /// Once a second: a file has another path for processes that have another root.
+    pub(super) fn note_roots(&mut self) {
+        let now_ns = clock::realtime_ns();
+        let Some(files) = &mut self.sources.files else { return };
+        if now_ns.saturating_sub(self.roots_noted_at_ns) < NOTE_ROOTS_EVERY_NS {
+            return;
+        }
+        self.roots_noted_at_ns = now_ns;
+        for thread in self.enricher.world().threads.values() {
+            if !matches!(thread.root.as_ref(), [] | [b'/']) {
+                files.note_root(&thread.root);
+            }
+        }
+    }
+}

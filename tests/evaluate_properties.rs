@@ -5,6 +5,7 @@
 #[allow(dead_code, reason = "shared with the benches")]
 mod support;
 
+use eyas::engine::partial::Partial;
 use eyas::engine::rule::Rule;
 use eyas::engine::ruleset::{Matching, RuleSet, Scratch};
 use eyas::event::builder::EventBuilder;
@@ -212,7 +213,7 @@ fn is_of_process(field: &Field) -> bool {
         .any(|family| field.info.name.starts_with(family))
 }
 
-/// `decide` must say the same of all `events`, which differ only in what isn't known, and where it
+/// A partial condition must say the same of all `events`, which differ only in what isn't known, and where it
 /// says true or false the condition must be so for each of them.
 fn decides(
     text: &str,
@@ -220,15 +221,17 @@ fn decides(
     is_known: &dyn Fn(&Field) -> bool,
 ) -> Result<(), TestCaseError> {
     let condition = rule("r", text).condition;
+    let partial = Partial::of(&condition, is_known);
+    let whole = Partial::of(&condition, &|_| true);
     let mut first = None;
     for builder in events {
         let event = builder.event();
-        let decided = condition.decide(&event, is_known);
+        let decided = partial.decide(&event);
         prop_assert_eq!(*first.get_or_insert(decided), decided, "{}", text);
         if let Some(value) = decided {
             prop_assert_eq!(condition.holds(&event), value, "{}", text);
         }
-        prop_assert_eq!(condition.decide(&event, &|_| true), Some(condition.holds(&event)));
+        prop_assert_eq!(whole.decide(&event), Some(condition.holds(&event)));
     }
     Ok(())
 }
@@ -272,7 +275,8 @@ proptest! {
 fn one_part_decides_and_the_others_need_not_be_known() {
     let decide = |text: &str| {
         let builder = open("/etc/passwd", false);
-        rule("r", text).condition.decide(&builder.event(), &|field| !is_of_process(field))
+        let condition = rule("r", text).condition;
+        Partial::of(&condition, &|field| !is_of_process(field)).decide(&builder.event())
     };
     assert_eq!(decide("fd.name = /etc/passwd and proc.name = cat"), None);
     assert_eq!(decide("fd.name = /etc/shadow and proc.name = cat"), Some(false));

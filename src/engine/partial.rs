@@ -193,20 +193,15 @@ impl Places {
     /// Where a comparison of a path can be true.
     fn of(predicate: &Predicate, field: &str) -> Self {
         match field {
-            "fd.name" => Self::of_test(&predicate.test, &|path| {
-                let last = path.iter().rposition(|&byte| byte == b'/')?;
-                Some(path.get(..last.max(1))?.into())
-            }),
-            "fd.directory" => Self::of_test(&predicate.test, &|path| Some(path.into())),
+            "fd.name" => Self::of_test(&predicate.test, directory_part),
+            "fd.directory" => Self::of_test(&predicate.test, |path| path),
             _ => Self::Anywhere,
         }
     }
 
-    fn of_test(test: &Test, directory_of: &dyn Fn(&[u8]) -> Option<Box<[u8]>>) -> Self {
+    fn of_test(test: &Test, directory_of: fn(&[u8]) -> &[u8]) -> Self {
         let directory = |path: &[u8]| match directory_of(path) {
-            Some(directory) if directory.starts_with(b"/") => {
-                Self::Some(vec![Place::Directory(directory)])
-            }
+            directory @ [b'/', ..] => Self::Some(vec![Place::Directory(directory.into())]),
             // No path is like this.
             _ => Self::NOWHERE,
         };
@@ -225,6 +220,12 @@ impl Places {
             _ => Self::Anywhere,
         }
     }
+}
+
+/// What stands before the last slash of a path; empty if there is none.
+fn directory_part(path: &[u8]) -> &[u8] {
+    let last = path.iter().rposition(|&byte| byte == b'/');
+    last.and_then(|last| path.get(..last.max(1))).unwrap_or_default()
 }
 
 #[cfg(test)]

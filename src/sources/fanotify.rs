@@ -33,6 +33,7 @@ pub use super::mounts::Mount;
 pub use super::mounts::MountChange;
 pub use super::mounts::MountState;
 pub use interest::Interest;
+pub use interest::MayMatch;
 pub use places::Place;
 
 use super::Drained;

@@ -15,10 +15,13 @@ use crate::sources::Error;
 use crate::sys::abi;
 use crate::sys::fanotify;
 
+/// Whether opens of a path are to be told.
+pub type MayMatch = dyn Fn(&[u8]) -> bool + Send;
+
 /// What is to be told of opens; see [`FileWatch::set_interest`].
 pub struct Interest {
     /// Whether opens of a path, as our mount namespace shows it, are to be told.
-    pub may_match: Box<dyn Fn(&[u8]) -> bool + Send>,
+    pub may_match: Box<MayMatch>,
     /// Where all paths lie of which that is true.
     pub places: Vec<Place>,
     /// There is no telling where: beside `places` they can be anywhere.

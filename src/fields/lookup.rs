@@ -1,7 +1,8 @@
 //! From the text of a field to its row and resolved argument.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
 
 use super::{Arg, CLASSES, FieldFlags, FieldInfo, statics};
 use crate::event::{DataType, EventType};
@@ -83,8 +84,8 @@ fn row_of(name: &str) -> Option<(&'static FieldInfo, Option<&str>)> {
 }
 
 /// The first row of every name; literals of conditions are looked up too, so this is often asked.
-static BY_NAME: LazyLock<HashMap<&'static str, &'static FieldInfo>> = LazyLock::new(|| {
-    let mut by_name = HashMap::new();
+static BY_NAME: LazyLock<FxHashMap<&'static str, &'static FieldInfo>> = LazyLock::new(|| {
+    let mut by_name = FxHashMap::default();
     for row in rows() {
         by_name.entry(row.name).or_insert(row);
     }

@@ -24,7 +24,9 @@ pub fn argument<'a>(event: &Event<'a>, index: usize) -> Option<&'a [u8]> {
     if !is_told(param) {
         return None;
     }
-    let mut text = Text::new(event.arena);
+    /// Room for the names of most flags.
+    const ROOM: usize = 96;
+    let mut text = Text::with_capacity(ROOM, event.arena);
     push_resolved(event, info, param, &mut text);
     if text.is_empty() || event.world.leftovers.is_some() {
         let mut plain = Text::new(event.arena);

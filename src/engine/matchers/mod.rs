@@ -4,16 +4,18 @@ pub mod glob;
 pub mod paths;
 pub mod posix_regex;
 pub mod set;
+pub mod words;
 
 use std::cmp::Ordering;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, packed};
 use memchr::memmem::Finder;
 
 pub use glob::Glob;
 pub use paths::Paths;
 pub use posix_regex::PosixRegex;
 pub use set::BytesSet;
+pub use words::Words;
 
 /// One comparison of text or bytes with something prepared at load.
 #[derive(Clone, Debug)]
@@ -57,7 +59,7 @@ impl BytesTest {
                 actual == *order || (*or_equal && actual == Ordering::Equal)
             }
             Self::Contains(finder) => finder.find(value).is_some(),
-            Self::ContainsAny(parts) => parts.automaton.is_match(value),
+            Self::ContainsAny(parts) => parts.are_any_in(value),
             Self::IContains(literal) => contains_ignoring_case(value, literal),
             Self::StartsWith(literal) => value.starts_with(literal),
             Self::EndsWith(literal) => value.ends_with(literal),
@@ -77,8 +79,7 @@ impl BytesTest {
     /// A test for `contains` of any of several literals; `None` if they are too many.
     pub fn contains_any<'a>(literals: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
         let texts: Box<[Box<[u8]>]> = literals.map(Into::into).collect();
-        let automaton = automaton(&texts)?;
-        Some(Self::ContainsAny(Box::new(Parts { texts, automaton })))
+        Parts::new(texts).map(|parts| Self::ContainsAny(Box::new(parts)))
     }
 }
 
@@ -100,14 +101,47 @@ pub fn automaton(texts: &[impl AsRef<[u8]>]) -> Option<AhoCorasick> {
 #[derive(Clone, Debug)]
 pub struct Parts {
     texts: Box<[Box<[u8]>]>,
-    automaton: AhoCorasick,
+    search: Search,
+}
+
+/// How several texts are looked for.
+#[derive(Clone, Debug)]
+enum Search {
+    /// Many bytes at a time, of a value that has enough: for few texts, on a processor that can.
+    Packed(packed::Searcher, AhoCorasick),
+    /// Byte after byte.
+    Stepwise(AhoCorasick),
 }
 
 impl Parts {
+    /// `None` if they are too many.
+    #[must_use]
+    pub fn new(texts: Box<[Box<[u8]>]>) -> Option<Self> {
+        let packed = packed::Config::new().builder().extend(texts.iter()).build();
+        let stepwise = automaton(&texts)?;
+        let search = match packed {
+            Some(searcher) => Search::Packed(searcher, stepwise),
+            None => Search::Stepwise(stepwise),
+        };
+        Some(Self { texts, search })
+    }
+
     /// The texts.
     #[must_use]
     pub fn texts(&self) -> &[Box<[u8]>] {
         &self.texts
+    }
+
+    /// Whether any of them is somewhere in `value`.
+    #[inline]
+    #[must_use]
+    pub fn are_any_in(&self, value: &[u8]) -> bool {
+        match &self.search {
+            Search::Packed(searcher, _) if value.len() >= searcher.minimum_len() => {
+                searcher.find(value).is_some()
+            }
+            Search::Packed(_, stepwise) | Search::Stepwise(stepwise) => stepwise.is_match(value),
+        }
     }
 }
 
@@ -153,8 +187,8 @@ mod tests {
     proptest! {
         #[test]
         fn one_search_for_several_is_the_same_as_several(
-            value in "[ab]{0,12}",
-            literals in proptest::collection::vec("[ab]{0,4}", 0..5),
+            value in "[abcd]{0,60}",
+            literals in proptest::collection::vec("[abcd]{0,6}", 0..5),
         ) {
             let test = BytesTest::contains_any(literals.iter().map(|l| l.as_bytes())).unwrap();
             let plain = literals.iter().any(|literal| value.contains(literal));

@@ -2,6 +2,8 @@
 
 use rustc_hash::FxHashSet;
 
+use super::words::Words;
+
 /// Up to this many elements are compared one after another.
 const FEW: usize = 6;
 
@@ -10,13 +12,38 @@ const FEW: usize = 6;
 pub struct BytesSet {
     /// Bit `n` is set if an element has `n` bytes; bit 63 if one has 63 or more.
     lengths: u64,
+    /// The bits of all elements' words.
+    bits: u64,
     elements: Elements,
 }
 
 #[derive(Clone, Debug)]
 enum Elements {
     Few(Box<[Box<[u8]>]>),
-    Many(FxHashSet<Box<[u8]>>),
+    Many(Box<Filter>, FxHashSet<Box<[u8]>>),
+}
+
+/// Rules out nearly all that isn't in a set: a bit is set for each element.
+#[derive(Clone, Debug, Default)]
+struct Filter([u64; 32]);
+
+impl Filter {
+    const fn place(print: u64) -> (usize, u64) {
+        let hash = print.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+        (hash[0] as usize % 32, 1 << (hash[1] & 63))
+    }
+
+    fn add(&mut self, print: u64) {
+        let (place, bit) = Self::place(print);
+        if let Some(word) = self.0.get_mut(place) {
+            *word |= bit;
+        }
+    }
+
+    fn may_have(&self, print: u64) -> bool {
+        let (place, bit) = Self::place(print);
+        self.0.get(place).is_some_and(|word| word & bit != 0)
+    }
 }
 
 impl BytesSet {
@@ -25,33 +52,46 @@ impl BytesSet {
     pub fn new(elements: impl IntoIterator<Item = Box<[u8]>>) -> Self {
         let elements: FxHashSet<Box<[u8]>> = elements.into_iter().collect();
         let lengths = elements.iter().fold(0, |lengths, element| lengths | length_bit(element));
+        let bits = elements.iter().fold(0, |bits, element| bits | Words::of(element).bit());
         let elements = if elements.len() <= FEW {
             let mut few: Vec<_> = elements.into_iter().collect();
             few.sort_unstable();
             Elements::Few(few.into())
         } else {
-            Elements::Many(elements)
+            let mut filter = Box::new(Filter::default());
+            elements.iter().for_each(|element| filter.add(Words::of(element).print));
+            Elements::Many(filter, elements)
         };
-        Self { lengths, elements }
+        Self { lengths, bits, elements }
     }
 
     /// Whether `value` is in it.
     #[must_use]
     pub fn contains(&self, value: &[u8]) -> bool {
-        if self.lengths & length_bit(value) == 0 {
-            return false;
-        }
+        self.lengths & length_bit(value) != 0
+            && self.contains_printed(value, Words::of(value).print)
+    }
+
+    /// The same for a value whose [`Words::print`] is known.
+    #[must_use]
+    pub fn contains_printed(&self, value: &[u8], print: u64) -> bool {
         match &self.elements {
             Elements::Few(few) => few.iter().any(|element| **element == *value),
-            Elements::Many(many) => many.contains(value),
+            Elements::Many(filter, many) => filter.may_have(print) && many.contains(value),
         }
+    }
+
+    /// What [`Words::bit`] may be of an element.
+    #[must_use]
+    pub const fn bits(&self) -> u64 {
+        self.bits
     }
 
     /// Its elements, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let (few, many) = match &self.elements {
             Elements::Few(few) => (Some(few.iter()), None),
-            Elements::Many(many) => (None, Some(many.iter())),
+            Elements::Many(_, many) => (None, Some(many.iter())),
         };
         few.into_iter().flatten().chain(many.into_iter().flatten()).map(AsRef::as_ref)
     }
@@ -61,7 +101,7 @@ impl BytesSet {
     pub fn len(&self) -> usize {
         match &self.elements {
             Elements::Few(few) => few.len(),
-            Elements::Many(many) => many.len(),
+            Elements::Many(_, many) => many.len(),
         }
     }
 
@@ -92,6 +132,7 @@ mod tests {
             let plain = elements.contains(&value);
             prop_assert_eq!(set.contains(value.as_bytes()), plain);
             prop_assert!(set.iter().all(|element| set.contains(element)));
+            prop_assert!(set.iter().all(|element| set.bits() & Words::of(element).bit() != 0));
         }
     }
 

@@ -10,11 +10,13 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::cost::Estimate;
+use super::gate::gates;
 use super::guard::{Guard, Key, What};
 use super::machine::Program;
 use super::pool::{FALSE, NodeId, Pool, Shape, SlotId, TRUE, number};
 use super::probe::{Probe, Targets};
 use super::quick::Op;
+use super::shortcut::Shortcuts;
 use super::{END, NEXT, Step, TestStep};
 use crate::engine::condition::Condition;
 use crate::engine::event_set::EventSet;
@@ -43,6 +45,9 @@ const MIN_DIVIDED: usize = 4;
 
 /// What costs little, in nanoseconds, and how often it may be true to divide rules well.
 const LITTLE: Estimate = Estimate { cost: 6.0, chance: 0.5 };
+
+/// A shared node of so many comparisons has no steps of its own.
+const FEW_LEAVES: usize = 4;
 
 /// Probes behind probes end here.
 const MAX_PROBE_DEPTH: usize = 3;
@@ -88,23 +93,7 @@ impl Program {
         }
         let entries = builder.entries(&narrow);
         let common = builder.class(&wide);
-        let mut bodies = vec![END; builder.pool.nodes()];
-        for (node, place) in builder.bodies {
-            if let Some(body) = bodies.get_mut(node as usize) {
-                *body = place;
-            }
-        }
-        let ops: Vec<_> = builder.pool.judges.iter().map(Op::of).collect();
-        Self {
-            tests: builder.steps.iter().map(|step| TestStep::of(*step, &ops)).collect(),
-            steps: builder.steps,
-            judges: builder.pool.judges,
-            slots: builder.pool.slots,
-            probes: builder.probes,
-            bodies,
-            entries,
-            common,
-        }
+        builder.finish(entries, common)
     }
 }
 
@@ -119,6 +108,35 @@ struct Builder {
 }
 
 impl Builder {
+    /// The program, its steps laid past what is known.
+    fn finish(mut self, mut entries: Box<[u32; EventType::COUNT]>, common: u32) -> Program {
+        let mut shortcuts = Shortcuts::new(&self.steps);
+        entries.iter_mut().for_each(|place| *place = shortcuts.place(*place));
+        let common = shortcuts.place(common);
+        let mut bodies = vec![END; self.pool.nodes()];
+        for (node, place) in self.bodies {
+            if let Some(body) = bodies.get_mut(node as usize) {
+                *body = shortcuts.place(place);
+            }
+        }
+        for probe in &mut self.probes {
+            probe.places_mut().iter_mut().for_each(|place| *place = shortcuts.place(*place));
+        }
+        let steps = shortcuts.finish();
+        let ops: Vec<_> = self.pool.judges.iter().map(Op::of).collect();
+        Program {
+            tests: steps.iter().map(|step| TestStep::of(*step, &ops)).collect(),
+            steps,
+            gates: gates(&self.pool.judges, self.pool.slots.len()),
+            judges: self.pool.judges,
+            slots: self.pool.slots,
+            probes: self.probes,
+            bodies,
+            entries,
+            common,
+        }
+    }
+
     /// A rule for most event types, with a test of the type if it isn't for all.
     fn restricted(&mut self, input: &Input<'_>, node: NodeId) -> Item {
         let mut set = input.events.clone();
@@ -370,7 +388,7 @@ impl Builder {
 
     /// Steps that go to `yes` or `no`; of a node that is used often, a reference to its own.
     fn node(&mut self, node: NodeId, yes: u32, no: u32) -> u32 {
-        if self.uses.get(&node).is_none_or(|uses| *uses < 2) {
+        if self.uses.get(&node).is_none_or(|uses| *uses < 2) || self.is_small(node) {
             return self.inline(node, yes, no);
         }
         if !self.bodies.contains_key(&node) {
@@ -380,6 +398,17 @@ impl Builder {
             self.bodies.insert(node, body);
         }
         self.push(Step::Shared { node, yes, no })
+    }
+
+    /// Whether it is less work to judge a node again than to come back from its own steps.
+    fn is_small(&self, node: NodeId) -> bool {
+        match self.pool.shape(node) {
+            Shape::Constant(_) | Shape::Leaf { .. } => true,
+            Shape::And(children) | Shape::Or(children) => {
+                let is_leaf = |id: &NodeId| matches!(self.pool.shape(*id), Shape::Leaf { .. });
+                children.len() <= FEW_LEAVES && children.iter().all(is_leaf)
+            }
+        }
     }
 
     fn inline(&mut self, node: NodeId, yes: u32, no: u32) -> u32 {

@@ -91,8 +91,8 @@ fn of_source(source: &Source) -> f32 {
         ("evt.is_open", 2.0),
         ("fd.num", 1.0),
         ("fd.type", 1.0),
-        ("fd.nameraw", 30.0),
-        ("fd.name", 6.0),
+        ("fd.nameraw", 40.0),
+        ("fd.name", 3.0),
         ("fd.directory", 7.0),
         ("fd.filename", 7.0),
         ("fd.", 4.0),
@@ -138,8 +138,8 @@ fn of_test(test: &Test) -> f32 {
                     3.0
                 }
             }
-            BytesTest::Contains(_) => 20.0,
-            BytesTest::ContainsAny(_) => 30.0,
+            // Mostly answered by one search for all.
+            BytesTest::Contains(_) | BytesTest::ContainsAny(_) => 8.0,
             BytesTest::IContains(_) => 25.0,
             BytesTest::Glob(_) => 25.0,
             BytesTest::Paths(_) => 30.0,

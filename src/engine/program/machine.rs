@@ -3,16 +3,24 @@
 //! This is where the time goes: what is needed for most comparisons lies side by side in few
 //! words, values are moved about as little as can be, and what is dear is done once an event.
 
+use std::hint::cold_path;
+
 use bumpalo::collections::Vec as ArenaVec;
 
-use super::pool::{Judge, NodeId, PredicateId, SlotId};
+use super::pool::{Judge, NodeId, PredicateId, SlotId, number};
 use super::probe::Probe;
+use super::quick::{Answer, Kept};
 use super::{END, Step, TestStep};
+use crate::engine::comparison::Test;
+use crate::engine::matchers::{BytesTest, Parts, Words};
 use crate::engine::transform::{Source, text_until_nul};
 use crate::event::{Event, EventType, Value};
 
 /// So many texts are kept where they are found fastest.
 const TEXTS: usize = 16;
+
+/// So many bits tell how a value is kept.
+const KEPT_BITS: u32 = 3;
 
 /// Everything that is needed to judge events; immutable.
 #[derive(Debug)]
@@ -23,6 +31,8 @@ pub struct Program {
     /// The comparisons, as they are judged where a test doesn't say how.
     pub(super) judges: Vec<Judge>,
     pub(super) slots: Vec<Source>,
+    /// Of each slot, what must be in its text before any part of it needs to be looked for.
+    pub(super) gates: Vec<Option<Parts>>,
     pub(super) probes: Vec<Probe>,
     /// Where the steps of shared nodes begin, by node; [`END`] for all others.
     pub(super) bodies: Vec<u32>,
@@ -37,7 +47,7 @@ pub struct Program {
 /// One can serve several programs, one after another.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// Of this event; at most 31 bits, so that a result fits beside it.
+    /// Of this event; few enough bits that a result or [`Kept`] fits beside it.
     generation: u32,
     /// Results of dear comparisons: generation and result.
     predicates: Vec<u32>,
@@ -45,6 +55,8 @@ pub struct Scratch {
     nodes: Vec<u32>,
     /// What is known of the values of sources.
     slots: Vec<Slot>,
+    /// Whether gates are open, likewise.
+    gates: Vec<u32>,
     /// Places that probes found and that were not visited yet.
     pending: Vec<u32>,
     /// For each probe under way, how much was pending before, and where to go on after it.
@@ -55,53 +67,42 @@ pub struct Scratch {
     matches: Vec<u32>,
 }
 
-/// What is known of the value of a source: two words, so that it goes through registers. A value
-/// that was just written in parts is slow to read as a whole.
+/// What is known of the value of a source. Each part is written and read by itself: a value that
+/// was just written in parts is slow to read as a whole.
 #[derive(Clone, Copy, Debug, Default)]
 struct Slot {
-    /// Of the event that it is known for the generation, and where it is kept.
-    mark: u64,
-    /// 64 bits of an integer, a truth value, or where the value is kept.
-    number: i64,
-}
-
-/// Where a value is kept. Values are moved about as little as can be.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kept {
-    Absent,
-    /// In the slot.
-    Number,
-    /// In `texts`.
-    Text,
-    /// In `others`.
-    Other,
+    /// Of the event that it is known for the generation, and how it is kept.
+    mark: u32,
+    /// Where it is kept, if not here.
+    place: u32,
+    /// The number, or the words of the text.
+    words: [u64; 4],
 }
 
 impl Slot {
     #[inline]
-    fn new(generation: u32, kept: Kept, number: i64) -> Self {
-        Self { mark: u64::from(generation) << 2 | kept as u64, number }
+    const fn mark(generation: u32, kept: Kept) -> u32 {
+        generation << KEPT_BITS | kept as u32
     }
 
     #[inline]
-    fn is_of(self, generation: u32) -> bool {
-        self.mark >> 2 == u64::from(generation)
+    const fn is_of(&self, generation: u32) -> bool {
+        self.mark >> KEPT_BITS == generation
     }
 
     #[inline]
-    const fn kept(self) -> Kept {
-        match self.mark & 3 {
-            0 => Kept::Absent,
+    const fn kept(&self) -> Kept {
+        match self.mark & ((1 << KEPT_BITS) - 1) {
             1 => Kept::Number,
             2 => Kept::Text,
-            _ => Kept::Other,
+            3 => Kept::Other,
+            _ => Kept::Absent,
         }
     }
 
-    /// The place of a value that isn't kept in the slot.
     #[inline]
-    fn place(self) -> usize {
-        usize::try_from(self.number).unwrap_or(usize::MAX)
+    const fn number(&self) -> i64 {
+        self.words[0].cast_signed()
     }
 }
 
@@ -131,11 +132,12 @@ impl Program {
 impl Scratch {
     /// Makes the caches large enough and forgets the last event.
     fn begin(&mut self, program: &Program) {
-        const LAST: u32 = u32::MAX >> 1;
+        const LAST: u32 = u32::MAX >> KEPT_BITS;
         if self.generation == LAST {
             self.predicates.fill(0);
             self.nodes.fill(0);
             self.slots.fill(Slot::default());
+            self.gates.fill(0);
             self.generation = 0;
         }
         self.generation += 1;
@@ -146,6 +148,7 @@ impl Scratch {
             self.predicates.resize(program.judges.len(), 0);
             self.nodes.resize(program.bodies.len(), 0);
             self.slots.resize(program.slots.len(), Slot::default());
+            self.gates.resize(program.slots.len(), 0);
         }
         self.pending.clear();
         self.probing.clear();
@@ -175,7 +178,13 @@ impl<'e> Machine<'_, 'e> {
             if let Some(test) = program.tests.get(at as usize)
                 && test.predicate != TestStep::NONE
             {
-                at = if self.holds(test) { test.yes } else { test.no };
+                at = test.no;
+                if self.holds(test) {
+                    // A jump, not a choice of two values: the processor goes on reading where it
+                    // expects to, before the value that is asked for is there.
+                    cold_path();
+                    at = test.yes;
+                }
                 continue;
             }
             let Some(step) = program.steps.get(at as usize) else {
@@ -201,22 +210,45 @@ impl<'e> Machine<'_, 'e> {
 
     /// The result of a comparison.
     #[inline]
-    fn holds(&mut self, TestStep { predicate, op, .. }: &TestStep) -> bool {
-        if op.is_dear() {
-            return self.dear(*predicate);
+    fn holds(&mut self, test: &TestStep) -> bool {
+        let answer = match self.scratch.slots.get(test.op.slot as usize) {
+            Some(known) if known.mark == Slot::mark(self.generation, test.op.kept) => {
+                test.op.answer(&known.words)
+            }
+            _ => self.answer(test),
+        };
+        if answer == Answer::No {
+            return false;
         }
-        let known = self.slot(op.slot);
-        match known.kept() {
-            Kept::Absent => false,
-            Kept::Number => op.holds_for_number(known.number),
-            Kept::Text => self.texts.get(known.place()).is_some_and(|text| op.holds_for_text(text)),
-            Kept::Other => self.dear(*predicate),
+        cold_path();
+        answer == Answer::Yes || self.asked(test.predicate)
+    }
+
+    /// What a value says of a comparison if it wasn't read yet, or isn't kept as expected.
+    #[inline(never)]
+    fn answer(&mut self, TestStep { op, .. }: &TestStep) -> Answer {
+        if op.kept == Kept::Never {
+            return Answer::Ask;
+        }
+        match self.slot_read_here(op.slot) {
+            Some(known) if known.kept() == op.kept => op.answer(&known.words),
+            Some(known) if known.kept() == Kept::Absent => Answer::No,
+            _ => Answer::Ask,
         }
     }
 
     /// The result of a comparison that is worth keeping.
     #[inline(never)]
-    fn dear(&mut self, id: PredicateId) -> bool {
+    fn asked(&mut self, id: PredicateId) -> bool {
+        if let Some(Judge::Value { slot, test: Test::Bytes(BytesTest::In(set)), .. }) =
+            self.program.judges.get(id as usize)
+            && let Some(known) = self.slot(*slot)
+            && known.kept() == Kept::Text
+        {
+            // Costs no more than to look for what was kept.
+            let (place, print) = (known.place as usize, known.words[1]);
+            return self.texts.get(place).is_some_and(|text| set.contains_printed(text, print));
+        }
         let generation = self.generation;
         if let Some(known) = self.scratch.predicates.get(id as usize)
             && known >> 1 == generation
@@ -233,17 +265,20 @@ impl<'e> Machine<'_, 'e> {
     fn judge(&mut self, id: PredicateId) -> bool {
         match self.program.judges.get(id as usize) {
             Some(Judge::Value { slot, quantifier, test }) => {
-                let known = self.slot(*slot);
+                let Some(known) = self.slot(*slot) else {
+                    return false;
+                };
+                let place = known.place as usize;
                 match known.kept() {
-                    Kept::Absent => false,
-                    Kept::Number => test.holds_for_number(known.number),
+                    Kept::Absent | Kept::Never => false,
+                    Kept::Number => test.holds_for_number(known.number()),
                     Kept::Text => {
-                        self.texts.get(known.place()).is_some_and(|t| test.holds_for_text(t))
+                        let text = self.texts.get(place).copied().unwrap_or_default();
+                        self.may_hold(*slot, test, text) && test.holds_for_text(text)
                     }
-                    Kept::Other => self
-                        .others
-                        .get(known.place())
-                        .is_some_and(|value| quantifier.holds(test, *value)),
+                    Kept::Other => {
+                        self.others.get(place).is_some_and(|value| quantifier.holds(test, *value))
+                    }
                 }
             }
             Some(Judge::Values { left, right, test }) => {
@@ -257,75 +292,122 @@ impl<'e> Machine<'_, 'e> {
         }
     }
 
-    /// What is known of the value of a source, read now or before.
-    #[inline]
-    fn slot(&mut self, slot: SlotId) -> Slot {
-        match self.scratch.slots.get(slot as usize) {
-            Some(known) if known.is_of(self.generation) => *known,
-            _ => self.read(slot),
+    /// `false` if a test looks for a part of a text that has nothing of what any test looks for.
+    fn may_hold(&mut self, slot: SlotId, test: &Test, text: &[u8]) -> bool {
+        if !matches!(test, Test::Bytes(BytesTest::Contains(_) | BytesTest::ContainsAny(_))) {
+            return true;
         }
+        let (Some(Some(parts)), Some(known)) =
+            (self.program.gates.get(slot as usize), self.scratch.gates.get_mut(slot as usize))
+        else {
+            return true;
+        };
+        if *known >> 1 != self.generation {
+            *known = self.generation << 1 | u32::from(parts.are_any_in(text));
+        }
+        *known & 1 == 1
+    }
+
+    /// What is known of the value of a source, read now or before; `None` if there is no such one.
+    #[inline]
+    fn slot(&mut self, slot: SlotId) -> Option<&Slot> {
+        let is_known = self.scratch.slots.get(slot as usize)?.is_of(self.generation);
+        if !is_known {
+            self.read(slot);
+        }
+        self.scratch.slots.get(slot as usize)
+    }
+
+    /// The same where most values are read first.
+    #[inline(always)]
+    fn slot_read_here(&mut self, slot: SlotId) -> Option<&Slot> {
+        let is_known = self.scratch.slots.get(slot as usize)?.is_of(self.generation);
+        if !is_known {
+            self.read_here(slot);
+        }
+        self.scratch.slots.get(slot as usize)
+    }
+
+    #[inline(never)]
+    fn read(&mut self, slot: SlotId) {
+        self.read_here(slot);
     }
 
     /// Reads the value of a source and keeps it.
-    #[inline(never)]
-    fn read(&mut self, slot: SlotId) -> Slot {
-        let (kept, number) = match self.program.slots.get(slot as usize) {
-            Some(Source::Field { field, read, is_text }) => match read(self.event, &field.arg) {
-                Some(Value::Bytes(text)) if *is_text => self.keep_text(text_until_nul(text)),
-                value => self.keep(value),
-            },
-            Some(source) => self.keep(source.value(self.event)),
-            None => (Kept::Absent, 0),
+    #[inline(always)]
+    fn read_here(&mut self, slot: SlotId) {
+        let (value, is_text) = match self.program.slots.get(slot as usize) {
+            Some(Source::Field { field, read, is_text }) => {
+                (read(self.event, &field.arg), *is_text)
+            }
+            Some(source) => (source.value(self.event), false),
+            None => (None, false),
         };
-        let known = Slot::new(self.generation, kept, number);
-        if let Some(place) = self.scratch.slots.get_mut(slot as usize) {
-            *place = known;
+        if let Some(Value::Bytes(text)) = value {
+            self.keep_text(slot, if is_text { text_until_nul(text) } else { text });
+        } else {
+            self.keep(slot, value);
         }
-        known
     }
 
-    #[inline]
-    fn keep(&mut self, value: Option<Value<'e>>) -> (Kept, i64) {
+    /// Keeps a value that is no text.
+    fn keep(&mut self, slot: SlotId, value: Option<Value<'e>>) {
         match value {
-            None => (Kept::Absent, 0),
-            Some(Value::Bytes(text)) => self.keep_text(text),
-            Some(Value::Int(number)) => (Kept::Number, number),
-            Some(Value::UInt(number)) => (Kept::Number, number.cast_signed()),
-            Some(Value::Bool(flag)) => (Kept::Number, i64::from(flag)),
-            Some(value) => self.keep_other(value),
+            None => self.note(slot, Kept::Absent, 0),
+            Some(Value::Int(number)) => self.note(slot, Kept::Number, number.cast_unsigned()),
+            Some(Value::UInt(number)) => self.note(slot, Kept::Number, number),
+            Some(Value::Bool(flag)) => self.note(slot, Kept::Number, flag.into()),
+            Some(value) => self.keep_other(slot, value),
         }
     }
 
     #[inline]
-    fn keep_text(&mut self, text: &'e [u8]) -> (Kept, i64) {
-        let used = self.used;
+    fn note(&mut self, slot: SlotId, kept: Kept, number: u64) {
+        let generation = self.generation;
+        if let Some(known) = self.scratch.slots.get_mut(slot as usize) {
+            known.mark = Slot::mark(generation, kept);
+            known.words[0] = number;
+        }
+    }
+
+    #[inline(always)]
+    fn keep_text(&mut self, slot: SlotId, text: &'e [u8]) {
         // Taken apart, it goes through registers; as a whole it would be read too soon after its
         // parts were written.
         let len = std::hint::black_box(text.len());
         let text = text.get(..len).unwrap_or_default();
-        let Some(place) = self.texts.get_mut(used) else {
-            return self.keep_other(Value::Bytes(text));
+        let Some(place) = self.texts.get_mut(self.used) else {
+            self.keep_other(slot, Value::Bytes(text));
+            return;
         };
         *place = text;
-        self.used = used + 1;
-        (Kept::Text, i64::try_from(used).unwrap_or(i64::MAX))
+        if let Some(known) = self.scratch.slots.get_mut(slot as usize) {
+            let words = Words::of(text);
+            known.words = [words.head, words.print, words.tail, words.bit()];
+            known.mark = Slot::mark(self.generation, Kept::Text);
+            known.place = number(self.used);
+        }
+        self.used += 1;
     }
 
     #[inline(never)]
-    fn keep_other(&mut self, value: Value<'e>) -> (Kept, i64) {
-        let place = self.others.len();
+    fn keep_other(&mut self, slot: SlotId, value: Value<'e>) {
+        if let Some(known) = self.scratch.slots.get_mut(slot as usize) {
+            known.mark = Slot::mark(self.generation, Kept::Other);
+            known.place = number(self.others.len());
+        }
         self.others.push(value);
-        (Kept::Other, i64::try_from(place).unwrap_or(i64::MAX))
     }
 
     /// The value of a source; numbers of all types as signed ones.
     fn value(&mut self, slot: SlotId) -> Option<Value<'e>> {
-        let known = self.slot(slot);
+        let known = self.slot(slot)?;
+        let (place, number) = (known.place as usize, known.number());
         match known.kept() {
-            Kept::Absent => None,
-            Kept::Number => Some(Value::Int(known.number)),
-            Kept::Text => self.texts.get(known.place()).copied().map(Value::Bytes),
-            Kept::Other => self.others.get(known.place()).copied(),
+            Kept::Absent | Kept::Never => None,
+            Kept::Number => Some(Value::Int(number)),
+            Kept::Text => self.texts.get(place).copied().map(Value::Bytes),
+            Kept::Other => self.others.get(place).copied(),
         }
     }
 
@@ -356,16 +438,19 @@ impl<'e> Machine<'_, 'e> {
         let Some(probe) = self.program.probes.get(id as usize) else {
             return;
         };
-        let known = self.slot(probe.slot());
+        let Some(known) = self.slot(probe.slot()) else {
+            return;
+        };
+        let (kept, place, number) = (known.kept(), known.place as usize, known.number());
         let pending = &mut self.scratch.pending;
-        match known.kept() {
-            Kept::Absent => {}
-            Kept::Number => probe.find_number(known.number, pending),
+        match kept {
+            Kept::Absent | Kept::Never => {}
+            Kept::Number => probe.find_number(number, pending),
             Kept::Text => {
-                let text = self.texts.get(known.place()).copied().unwrap_or_default();
+                let text = self.texts.get(place).copied().unwrap_or_default();
                 probe.find_text(text, pending);
             }
-            Kept::Other => match self.others.get(known.place()).copied() {
+            Kept::Other => match self.others.get(place).copied() {
                 Some(Value::List(values)) => {
                     values.iter().for_each(|value| probe.find(*value, pending));
                 }

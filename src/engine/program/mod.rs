@@ -3,16 +3,19 @@
 //! `pool` holds every source, comparison and composite once; `build` lays out, for each class of
 //! event types, the rules that can match there; `guard` finds what must hold before a rule can
 //! match, `probe` answers that for many rules together; `machine` runs it all on one event.
-//! `quick` is how it asks most of the questions. A source is read at most once an event, a dear
-//! comparison judged at most once, and only if asked.
+//! `quick` is how it asks most of the questions, `gate` what spares it most searches of texts, and
+//! `shortcut` leaves out what is known already where it would be asked. A source is read at most
+//! once an event, a dear comparison judged at most once, and only if asked.
 
 mod build;
 pub mod cost;
+mod gate;
 mod guard;
 mod machine;
 mod pool;
 mod probe;
 mod quick;
+mod shortcut;
 
 pub(super) use build::Input;
 pub use machine::{Program, Scratch};
@@ -38,7 +41,7 @@ enum Step {
 }
 
 /// A [`Step::Test`] by itself, with its comparison.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct TestStep {
     predicate: u32,
     yes: u32,
@@ -53,7 +56,7 @@ impl TestStep {
     fn of(step: Step, ops: &[Op]) -> Self {
         match step {
             Step::Test { predicate, yes, no } => {
-                let op = ops.get(predicate as usize).map_or(Op::NONE, Op::clone);
+                let op = ops.get(predicate as usize).copied().unwrap_or(Op::NONE);
                 Self { predicate, yes, no, op }
             }
             _ => Self { predicate: Self::NONE, yes: END, no: END, op: Op::NONE },

@@ -196,7 +196,7 @@ impl Pool {
                 }
             };
             let chance = parts.iter().fold(0.0, |chance: f32, _| (chance + 0.1).min(0.5));
-            any.push(self.leaf(id, true, Estimate { cost: 40.0, chance }));
+            any.push(self.leaf(id, true, Estimate { cost: 12.0, chance }));
         }
     }
 

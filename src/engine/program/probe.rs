@@ -83,6 +83,11 @@ impl Probe {
         self.slot
     }
 
+    /// All places that it may find.
+    pub(super) fn places_mut(&mut self) -> &mut [u32] {
+        &mut self.places
+    }
+
     /// Adds the places to go to for a value.
     pub(super) fn find(&self, value: Value<'_>, found: &mut Vec<u32>) {
         match value {

@@ -100,6 +100,7 @@ pub fn run(args: &[OsString]) -> Result<Exit, Failure> {
         origin: Origin::default(),
         load: Arc::new(|| Err("there are no rules files".to_owned())),
         versions: String::new(),
+        samples: None,
         duration: seconds.map(Duration::from_secs),
         verbose: false,
         pid_file: None,

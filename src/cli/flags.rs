@@ -132,9 +132,9 @@ static FLAGS: &[Flag] = &[
     ignored("m", "mesos-api", Value("URL"), NO_API),
     ignored("", "modern-bpf", Nothing, NO_ENGINE),
     ignored("", "nodriver", Nothing, NO_ENGINE),
-    ignored("s", "", Value("PATH"), "statistics are not written to a file; use metrics"),
-    ignored("", "stats-interval", Value("MS"), "statistics are not written to a file; use metrics"),
-    ignored("", "stats_interval", Value("MS"), "statistics are not written to a file; use metrics"),
+    kept("s", "", Value("PATH"), "Old: append the counts of events and losses to this file as time goes by."),
+    kept("", "stats-interval", Value("MS"), "Old: milliseconds between two lines of -s; 5000 without it."),
+    kept("", "stats_interval", Value("MS"), "Old: --stats-interval."),
     ignored("S", "snaplen", Value("LEN"), "buffers are captured up to 80 bytes"),
     ignored("u", "userspace", Nothing, NO_ENGINE),
 ];

@@ -24,6 +24,7 @@ use crate::service::Setup;
 use crate::service::access;
 use crate::service::access::Exposed;
 use crate::service::reload::{Fresh, Origin};
+use crate::service::samples;
 use crate::sys::process;
 
 /// Runs the agent, or describes what it would run with (`-L`, `-l`, `--support`).
@@ -53,6 +54,7 @@ pub fn run(options: &Arc<Options>, loaded: &Loaded, started: Instant) -> Result<
         return Ok(());
     }
     let duration = duration(options)?;
+    let samples = samples(options)?;
     let origin = origin(options, loaded, &files);
     // Names that depend on the directory are looked up where they were at first.
     let directory = std::env::current_dir();
@@ -70,6 +72,7 @@ pub fn run(options: &Arc<Options>, loaded: &Loaded, started: Instant) -> Result<
         origin,
         load: Arc::new(load),
         versions: version::json().to_string(),
+        samples,
         duration,
         verbose: options.has("v"),
         pid_file,
@@ -158,6 +161,26 @@ fn duration(options: &Options) -> Result<Option<Duration>, Failure> {
         Ok(seconds) => Ok(Some(Duration::from_secs(seconds))),
         Err(_) => Err(Failure::new(format_args!("Argument ‘{text}’ failed to parse"))),
     }
+}
+
+/// What `-s` and `--stats-interval` say.
+fn samples(options: &Options) -> Result<Option<samples::Settings>, Failure> {
+    // A year is as good as never.
+    const LONGEST_MS: u64 = 365 * 24 * 3600 * 1000;
+    let interval = options.last("stats-interval").or_else(|| options.last("stats_interval"));
+    let every = match interval.as_deref().map(|text| (text, text.parse())) {
+        None => samples::EVERY,
+        Some((_, Ok(ms @ 1..=LONGEST_MS))) => Duration::from_millis(ms),
+        Some((text, _)) => {
+            return Err(Failure::new(format_args!(
+                "--stats-interval {text}: expected milliseconds, 1 to {LONGEST_MS}"
+            )));
+        }
+    };
+    let path = options.path("s");
+    // Found again by its whole name when a daemon has left the directory.
+    let path = path.map(|path| std::path::absolute(&path).unwrap_or(path));
+    Ok(path.map(|path| samples::Settings { path, every }))
 }
 
 /// What the console is told when the agent can't run.

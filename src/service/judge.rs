@@ -23,6 +23,7 @@ use super::drops;
 use super::drops::Reaction;
 use super::profile::Profile;
 use super::repeats::Repeats;
+use super::samples::Samples;
 use super::statistics::Statistics;
 use super::telemetry::Board;
 
@@ -36,6 +37,7 @@ pub struct Judge {
     statistics: Statistics,
     line: Vec<u8>,
     repeats: Option<Repeats>,
+    samples: Option<Samples>,
     is_live: bool,
     board: Option<Arc<Board>>,
     /// Measures the rules instead of alerting.
@@ -54,6 +56,7 @@ impl Judge {
             statistics: Statistics::default(),
             line: Vec::with_capacity(4096),
             repeats: None,
+            samples: None,
             is_live: false,
             board: None,
             profile: None,
@@ -89,6 +92,29 @@ impl Judge {
         self.repeats = repeats;
     }
 
+    /// Counts are written there as time goes by, if anywhere.
+    pub fn write_samples(&mut self, samples: Option<Samples>) {
+        self.samples = samples;
+    }
+
+    /// Writes the counts if that is due. `now_ns`: nanoseconds since the epoch.
+    pub fn sample(&mut self, now_ns: u64) {
+        if let Some(samples) = &mut self.samples {
+            samples.tick(now_ns, self.statistics.events, self.statistics.lost);
+        }
+    }
+
+    /// When [`sample`](Self::sample) is due, nanoseconds since the epoch.
+    #[must_use]
+    pub fn sample_due_ns(&self) -> Option<u64> {
+        self.samples.as_ref().map(Samples::due_ns)
+    }
+
+    /// So many events were lost before they could be judged.
+    pub const fn note_lost(&mut self, count: u64) {
+        self.statistics.lost = self.statistics.lost.saturating_add(count);
+    }
+
     /// The events from here on are told by the source of that name.
     pub fn set_source(&mut self, name: &'static str) {
         self.statistics.set_source(name);
@@ -110,6 +136,7 @@ impl Judge {
             board,
             profile,
             repeats,
+            samples: _,
         } = self;
         statistics.count_event(event.ty);
         if let Some(profile) = profile {

@@ -121,6 +121,7 @@ impl Keeper {
     /// Once a turn of the loop: what was loaded anew, if it is to be used now.
     pub fn turn(&mut self, judge: &mut Judge, now_ns: u64) -> Option<Fresh> {
         self.notifier.beat();
+        judge.sample(now_ns);
         if self.watch.is_due() {
             log!(Level::Info, "Configuration or rules files have changed, restarting...");
             self.reload();
@@ -141,9 +142,9 @@ impl Keeper {
 
     /// When the next thing is due, nanoseconds since the epoch.
     #[must_use]
-    pub fn due_ns(&self) -> Option<u64> {
+    pub fn due_ns(&self, judge: &Judge) -> Option<u64> {
         let snapshot = self.snapshots.as_ref().map(Snapshots::due_ns);
-        snapshot.into_iter().chain(self.watch.due_ns()).min()
+        snapshot.into_iter().chain(self.watch.due_ns()).chain(judge.sample_due_ns()).min()
     }
 
     /// What was loaded anew can't be used; the old stays.

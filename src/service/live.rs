@@ -216,7 +216,7 @@ impl Live {
         keeper.ready();
         loop {
             let timeout =
-                if more { Duration::ZERO } else { self.timeout(deadline, keeper.due_ns()) };
+                if more { Duration::ZERO } else { self.timeout(deadline, keeper.due_ns(judge)) };
             match waiting.poll.poll(&mut events, Some(timeout)) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => result?,
@@ -445,6 +445,7 @@ impl Live {
             log_limited!(Level::Warning, "{}: {count} of events lost: {}", loss.source, loss.cause);
             let counted = METRICS.sources.drops.with(&[loss.source, &loss.cause.to_string()]);
             counted.add(loss.count.unwrap_or(1));
+            judge.note_lost(loss.count.unwrap_or(1));
             self.drops.note(&loss);
         }
         if self.resync_due && now_ns.saturating_sub(self.resynced_at_ns) >= RESYNC_EVERY_NS {

@@ -5,6 +5,7 @@
 
 pub mod access;
 mod adopt;
+mod attended;
 pub mod audit;
 pub mod coverage;
 pub mod drops;
@@ -27,6 +28,7 @@ pub mod progress;
 pub mod reload;
 pub mod repeats;
 pub mod replay;
+pub mod samples;
 mod sources;
 pub mod statistics;
 pub mod telemetry;
@@ -38,6 +40,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -73,6 +77,7 @@ use plan::Owner;
 use plan::Plan;
 use profile::Profile;
 use reload::{Load, Origin, Reloader};
+use samples::Samples;
 use telemetry::Identity;
 
 /// Most processes that are kept, whatever the configuration says.
@@ -93,6 +98,8 @@ pub struct Setup<'a> {
     pub load: Arc<Load>,
     /// What the web server's `/versions` answers.
     pub versions: String,
+    /// Where counts are written as time goes by.
+    pub samples: Option<samples::Settings>,
     /// Stop after so long.
     pub duration: Option<Duration>,
     /// Tell more at the end.
@@ -220,6 +227,7 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
     let formatter = Formatter { is_bare: setup.is_bare, ..formatter(config) };
     let mut judge = Judge::new(setup.rules, formatter, outputs).live(keeper.board());
     judge.count_repeats(repeats);
+    judge.write_samples(samples(setup.samples.as_ref())?);
     keeper.show(&judge, &setup.origin, &opened.plan.told());
     let drops = Drops::new(config.drops.clone(), clock::realtime_ns());
     let mut live = Live::new(opened.sources, enricher, signals, drops).with_planner(opened.planner);
@@ -293,11 +301,11 @@ pub fn profile_live(
 }
 
 fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
-    // Reading a pipe that gives nothing can't be left: there a signal ends the program at once.
-    let signals = file.is_file().then(|| SignalFd::new(&[Signal::SIGINT, Signal::SIGTERM]));
-    let signals = signals
-        .transpose()
+    // Before signals are kept from ending the program: this may wait for the pipe's writer.
+    let pipe = attended::open(file);
+    let signals = SignalFd::new(&[Signal::SIGINT, Signal::SIGTERM])
         .map_err(|source| Error::Io { what: "cannot receive signals", source })?;
+    let (signals, was_stopped) = (Arc::new(signals), Arc::new(AtomicBool::new(false)));
     log!(Level::Info, "Loaded event sources: syscall");
     log!(Level::Info, "Enabled event sources: syscall");
     log!(Level::Info, "Replaying events from the capture file: {}", file.display());
@@ -306,16 +314,22 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     let formatter = Formatter { is_bare: setup.is_bare, ..formatter(setup.config) };
     let mut judge = Judge::new(setup.rules, formatter, outputs);
     judge.count_repeats(repeats);
-    let mut should_stop = |judge: &Judge| {
-        if let Some(Ok(Some(signal))) = signals.as_ref().map(SignalFd::read) {
+    judge.write_samples(samples(setup.samples.as_ref())?);
+    let mut should_stop = |judge: &mut Judge| {
+        judge.sample(clock::realtime_ns());
+        if let Ok(Some(signal)) = signals.read() {
             log!(Level::Info, "{signal} received, exiting...");
             return true;
         }
         judge.outputs().is_broken()
     };
     let began = Instant::now();
-    let result =
-        replay::run(file, setup.duration, world_of(setup.config), &mut judge, &mut should_stop);
+    let world_of = world_of(setup.config);
+    let result = attended::capture(file, pipe, &signals, &was_stopped)
+        .map_err(|error| error.to_string())
+        .and_then(|capture| {
+            replay::run(capture, file, setup.duration, world_of, &mut judge, &mut should_stop)
+        });
     let _ = poll::end_on_signals();
     if setup.verbose {
         print_speed("", &judge, began.elapsed());
@@ -323,7 +337,10 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
     let drops = Drops::new(setup.config.drops.clone(), 0);
     let is_broken = judge.outputs().is_broken();
     let finished = finish(judge, &drops.report(), setup.is_bare)?;
-    result.map_err(Error::Refused)?;
+    // Where a signal ended the reading of a pipe, nothing is wrong with what came.
+    if !was_stopped.load(Relaxed) {
+        result.map_err(Error::Refused)?;
+    }
     // `eyas events … | head` has all that it wanted.
     if is_broken && !setup.is_bare {
         return Err(Error::Refused("stdout was closed by its reader".to_owned()));
@@ -332,6 +349,14 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
         return Err(Error::Refused("not every alert could be written; see the log".to_owned()));
     }
     Ok(())
+}
+
+/// Opens the file for counts, if there is to be one.
+fn samples(settings: Option<&samples::Settings>) -> Result<Option<Samples>, Error> {
+    let opened = settings.map(|settings| Samples::open(settings, clock::realtime_ns()));
+    opened
+        .transpose()
+        .map_err(|source| Error::Io { what: "cannot open the statistics file (-s)", source })
 }
 
 /// Makes the world that a capture, or a section of one, begins with.

@@ -22,7 +22,7 @@ use super::progress::Progress;
 /// After how many events it is asked whether to stop.
 const EVENTS_PER_ASKING: u64 = 1024;
 
-/// Judges the events of a capture file, in order, until its end, until `duration` of event time
+/// Judges the events of a capture, which was opened from `file`, in order, until its end, until `duration` of event time
 /// has passed, or until `should_stop`, which is asked now and then, says so. Every section of the
 /// file begins in a world that `world_of` makes.
 ///
@@ -30,14 +30,14 @@ const EVENTS_PER_ASKING: u64 = 1024;
 ///
 /// With what is wrong with the file, and where. Events before that were judged.
 pub fn run(
+    capture: Capture,
     file: &Path,
     duration: Option<Duration>,
     world_of: Box<dyn Fn() -> World>,
     judge: &mut Judge,
-    should_stop: &mut dyn FnMut(&Judge) -> bool,
+    should_stop: &mut dyn FnMut(&mut Judge) -> bool,
 ) -> Result<(), String> {
-    let mut replay =
-        Replay::open(file, container_of, world_of).map_err(|error| error.to_string())?;
+    let mut replay = Replay::new(capture, container_of, world_of);
     let nanos = duration.and_then(|duration| u64::try_from(duration.as_nanos()).ok());
     let mut until = None;
     let position = replay.position();

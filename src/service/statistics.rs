@@ -15,6 +15,8 @@ use crate::metrics::{Counter, METRICS};
 pub struct Statistics {
     /// Events that were judged.
     pub events: u64,
+    /// Events that were lost; one for each loss whose size is not known.
+    pub lost: u64,
     matches: u64,
     by_priority: [u64; Priority::ALL.len()],
     by_rule: FxHashMap<Box<str>, OfRule>,

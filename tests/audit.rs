@@ -9,18 +9,11 @@ use std::fs;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
 use std::time::Duration;
 use std::time::Instant;
 
-use eyas::decode::audit::control::Change;
-use eyas::decode::audit::control::Status;
-use eyas::decode::audit::rule::Listed;
 use eyas::sources::audit::Control;
 use eyas::sources::audit::remove_rules;
-use eyas::sys::process::is_gone;
 use nix::sys::signal::Signal;
 use support::Need;
 use support::have;
@@ -29,72 +22,15 @@ use support::host::PATIENCE;
 use support::host::Staying;
 use support::must_fire;
 use support::must_fire::Sees;
+use support::seat::Turn;
+use support::seat::own_rules;
+use support::seat::status;
 
 /// The test whose process is the player, too.
 const PLAYS: &str = "audited_calls_are_told_as_they_were";
 
 /// What everybody who takes the seat needs.
 const SEAT: &[Need] = &[Need::Root, Need::Audit, Need::ProcConnector];
-
-/// The one seat: tests take turns. What is left behind by a test that fails is cleared away.
-struct Turn {
-    _turn: MutexGuard<'static, ()>,
-    before: Status,
-}
-
-impl Turn {
-    fn take() -> Self {
-        static SEAT: Mutex<()> = Mutex::new(());
-        let turn = SEAT.lock().unwrap_or_else(PoisonError::into_inner);
-        Self { _turn: turn, before: status() }
-    }
-
-    /// Whether the audit is as it was.
-    fn assert_clean(&self) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let now = status();
-            // A holder that is gone is noticed by the kernel with the next record only.
-            let is_free = i32::try_from(now.pid).is_ok_and(|pid| pid == 0 || is_gone(pid));
-            let is_same = is_free
-                && (now.enabled, now.backlog_limit, now.backlog_wait_time)
-                    == (
-                        self.before.enabled,
-                        self.before.backlog_limit,
-                        self.before.backlog_wait_time,
-                    );
-            if is_same && own_rules() == 0 {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{:?} became {now:?}", self.before);
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut control = Control::open().unwrap();
-        let _ = remove_rules(&mut control);
-        if self.before.enabled == 0 {
-            let _ = control.change(Change::Enabled(0));
-        }
-        let _ = control.change(Change::BacklogLimit(self.before.backlog_limit));
-        if let Some(ticks) = self.before.backlog_wait_time {
-            let _ = control.change(Change::BacklogWaitTime(ticks));
-        }
-    }
-}
-
-fn status() -> Status {
-    Control::open().unwrap().status().unwrap()
-}
-
-/// How many rules with our key the kernel has.
-fn own_rules() -> usize {
-    let rules = Control::open().unwrap().rules().unwrap();
-    rules.iter().filter(|rule| Listed::parse(rule).unwrap().has_key("eyas")).count()
-}
 
 /// A rule for the calls of programs in a directory and of what they start.
 fn rules(dir: &Path, types: &str) -> PathBuf {

@@ -27,6 +27,7 @@ use crate::sources::AuditSource;
 use crate::sources::Guardian;
 use crate::sources::Loss;
 use crate::sources::audit::Control;
+use crate::sources::audit::Look;
 use crate::sources::audit::SeatKind;
 use crate::sources::audit::remove_rules;
 use crate::sources::guardian::Ward;
@@ -222,6 +223,13 @@ pub(super) fn look_after(source: &mut AuditSource, losses: &mut Vec<Loss>) -> Ca
     if look.was_disabled {
         log_limited!(Level::Warning, "somebody had switched the audit off; it is on again");
     }
+    if look.is_reseated {
+        log_limited!(
+            Level::Warning,
+            "somebody had taken the audit's seat from the agent; it is the agent's again"
+        );
+    }
+    tell_of_others(source, &look);
     if look.is_seat_wanted {
         log_limited!(
             Level::Warning,
@@ -233,6 +241,36 @@ pub(super) fn look_after(source: &mut AuditSource, losses: &mut Vec<Loss>) -> Ca
         log_limited!(Level::Warning, "the audit can't be looked after: {refused}");
     }
     Care::Good
+}
+
+/// Says what has become of the audit beside which we are.
+fn tell_of_others(source: &AuditSource, look: &Look) {
+    let is_plugin = source.kind() == SeatKind::Plugin;
+    match look.daemon {
+        Some(false) if is_plugin => {
+            log_limited!(Level::Warning, "auditd doesn't run: no system call is told until it does")
+        }
+        Some(false) => log_limited!(
+            Level::Warning,
+            "nobody holds the audit's seat any more; the agent is still told, but the kernel \
+             writes what it is asked to tell to its own log, too, until auditd runs"
+        ),
+        Some(true) => log_limited!(Level::Notice, "auditd runs again"),
+        None => {}
+    }
+    match look.switched {
+        Some(false) => log_limited!(
+            Level::Warning,
+            "somebody has switched the audit off: no system call is told until it is on again \
+             (auditctl -e 1)"
+        ),
+        Some(true) => log_limited!(Level::Notice, "the audit is on again"),
+        None => {}
+    }
+    if look.daemon.is_some() || look.switched.is_some() {
+        let is_told = source.is_on() && (source.has_daemon() || !is_plugin);
+        METRICS.sources.up.with(&["audit"]).set(u64::from(is_told));
+    }
 }
 
 /// The audit's events of one turn.

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::os::fd::AsRawFd as _;
+use std::time::Duration;
+use std::time::Instant;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};
@@ -23,6 +25,9 @@ use crate::metrics::METRICS;
 use crate::sources::Source as _;
 use crate::sources::guardian::Ward;
 
+/// How often it is tried to have a seat again that was lost.
+const TRY_EVERY: Duration = Duration::from_secs(10);
+
 impl Live {
     /// Waits for the audit's records, if they are read.
     pub(super) fn register_audit(&self, poll: &Poll) -> io::Result<()> {
@@ -37,7 +42,7 @@ impl Live {
         if let Some(heart) = self.heart {
             heart.beat();
         }
-        let Self { sources, audit, losses, .. } = self;
+        let Self { sources, audit, losses, planner, .. } = self;
         let Some(source) = &mut sources.audit else { return false };
         let mut on_call = |record: Record<'_>| {
             if let Record::Audit(event) = record {
@@ -50,6 +55,7 @@ impl Live {
                 log!(Level::Critical, "{error}; {}", error.hint());
                 METRICS.sources.up.with(&["audit"]).set(0);
                 sources.audit = None;
+                planner.audit_lost_at = Some(Instant::now());
                 false
             }
         }
@@ -74,6 +80,7 @@ impl Live {
                 poll.registry().register(&mut SourceFd(&fd), AUDIT, Interest::READABLE)?;
                 METRICS.sources.up.with(&["audit"]).set(1);
                 self.sources.audit = Some(source);
+                self.planner.audit_lost_at = None;
             }
             Err(why) => plan = self.lose_audit(why, rules),
         }
@@ -90,13 +97,32 @@ impl Live {
             guardian.release(Ward::AuditSocket);
         }
         self.planner.without_audit(why);
+        self.planner.audit_lost_at = Some(Instant::now());
         self.planner.plan(rules.rules())
+    }
+
+    /// Sits down where there is a seat again, some time after it was lost.
+    fn try_again(&mut self, poll: &Poll, judge: &Judge) -> io::Result<()> {
+        let Some(lost_at) = self.planner.audit_lost_at else { return Ok(()) };
+        if lost_at.elapsed() < TRY_EVERY {
+            return Ok(());
+        }
+        self.planner.audit_lost_at = Some(Instant::now());
+        if audit::facts(&self.planner.settings).seat.is_none() {
+            return Ok(());
+        }
+        self.plan_anew(poll, judge)?;
+        if let Some(source) = &self.sources.audit {
+            let seat = source.kind().name();
+            log!(Level::Notice, "system calls are told again; the audit's seat: {seat}");
+        }
+        Ok(())
     }
 
     /// Looks whether seat and rules are as they were left.
     pub(super) fn keep_audit(&mut self, poll: &Poll, judge: &Judge) -> io::Result<()> {
         let Sources { audit: source, guarded, .. } = &mut self.sources;
-        let Some(source) = source else { return Ok(()) };
+        let Some(source) = source else { return self.try_again(poll, judge) };
         let care = if source.seat_fd().is_some() && guarded.guardian().is_none() {
             Care::Lost("the audit's seat is not kept without a guardian".to_owned())
         } else {

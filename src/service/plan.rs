@@ -234,6 +234,14 @@ impl Plan {
         }
     }
 
+    /// Why the audit doesn't tell something that a rule needs and nobody else tells, if that is for
+    /// its seat or its rules.
+    #[must_use]
+    pub fn audit_is_missed<'a>(&self, audit: &'a AuditFacts) -> Option<&'a str> {
+        let is_missed = |row: &Row| row.owner == Owner::Nobody && row.why == audit.why_not;
+        self.rows.iter().any(is_missed).then_some(audit.why_not.as_str())
+    }
+
     /// Whether the audit owns an event type.
     #[must_use]
     pub fn uses_audit(&self) -> bool {

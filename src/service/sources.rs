@@ -1,5 +1,7 @@
 //! Opens the sources that the rules need, and tells of those that the host refuses.
 
+use std::time::Instant;
+
 use crate::config;
 use crate::config::Config;
 use crate::engine::rule::Rule;
@@ -45,6 +47,8 @@ pub(super) struct Opened {
 pub(super) struct Planner {
     pub(super) host: Host,
     pub(super) settings: config::Audit,
+    /// When the audit's seat was lost, or last tried to have again.
+    pub(super) audit_lost_at: Option<Instant>,
 }
 
 impl Planner {
@@ -103,7 +107,7 @@ pub(super) fn open(rules: &[Rule], config: &Config, mut guarded: Guarded) -> Res
         costly: config.audit.costly_calls.clone(),
         audit: facts,
     };
-    let mut planner = Planner { host, settings: config.audit.clone() };
+    let mut planner = Planner { host, settings: config.audit.clone(), audit_lost_at: None };
     let mut plan = planner.plan(rules);
     let audit = match audit::open(&plan, &config.audit, guarded.guardian()) {
         Ok(source) => source,
@@ -123,6 +127,9 @@ pub(super) fn open(rules: &[Rule], config: &Config, mut guarded: Guarded) -> Res
     }
     let mut sources = Sources { processes, files, audit, guarded };
     report(rules, &refused, &plan.told(), &sources, config.strict)?;
+    if let Some(why) = plan.audit_is_missed(&planner.host.audit) {
+        log!(Level::Info, "the audit doesn't tell them: {why}; eyas doctor names the rules");
+    }
     if let Some(files) = &sources.files {
         for rung in files.rungs() {
             let verb = if rung.taken { "used" } else { "not used" };

@@ -8,6 +8,7 @@ pub mod host;
 pub mod ignored;
 pub mod made;
 pub mod must_fire;
+pub mod seat;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -31,6 +32,8 @@ pub enum Need {
     ProcConnector,
     /// The audit, with the right to use it and nobody in its seat.
     Audit,
+    /// auditd, which a test can start.
+    Auditd,
     /// dockerd, and what an image can be made of.
     Docker,
     /// A syslog daemon that a test can start.
@@ -49,6 +52,7 @@ impl Need {
             Self::Fanotify => "fanotify",
             Self::ProcConnector => "proc_connector",
             Self::Audit => "audit",
+            Self::Auditd => "auditd",
             Self::Docker => "docker",
             Self::Rsyslog => "rsyslog",
             Self::Logrotate => "logrotate",
@@ -70,6 +74,7 @@ impl Need {
                     status.enabled < 2 && (pid == 0 || is_gone(pid))
                 })
             }
+            Self::Auditd => is_root && seat::auditd().is_some(),
             Self::Docker => is_root && docker::is_installed(),
             Self::Rsyslog => answers("rsyslogd", "-v"),
             Self::Logrotate => answers("logrotate", "--version"),

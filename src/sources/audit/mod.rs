@@ -103,8 +103,14 @@ impl SeatKind {
 pub struct Look {
     /// The seat is somebody else's now, or nobody's.
     pub is_seat_lost: bool,
+    /// The seat had been taken from us, nobody had it, and it is ours again.
+    pub is_reseated: bool,
     /// Somebody asked for the seat that we have.
     pub is_seat_wanted: bool,
+    /// Whoever holds the seat beside us has ended (`false`), or is there again (`true`).
+    pub daemon: Option<bool>,
+    /// Beside us somebody has switched the audit off (`false`), or on again (`true`).
+    pub switched: Option<bool>,
     /// The audit had been switched off, and is on again.
     pub was_disabled: bool,
     /// So many of our rules had been deleted by somebody, and are there again.
@@ -132,6 +138,9 @@ pub struct AuditSource {
     is_changed: bool,
     /// Somebody has asked for our seat.
     is_wanted: bool,
+    /// Beside somebody else: he was there at the last look, and the audit was on.
+    has_daemon: bool,
+    is_on: bool,
     looked_at: Instant,
     last_status: Status,
 }
@@ -183,6 +192,8 @@ impl AuditSource {
             kernel_lost: status.lost,
             is_changed: false,
             is_wanted: false,
+            has_daemon: true,
+            is_on: true,
             looked_at: Instant::now(),
             last_status: status,
         }
@@ -203,6 +214,18 @@ impl AuditSource {
     #[must_use]
     pub const fn status(&self) -> &Status {
         &self.last_status
+    }
+
+    /// Whether somebody else held the seat at the last look.
+    #[must_use]
+    pub const fn has_daemon(&self) -> bool {
+        self.has_daemon
+    }
+
+    /// Whether the audit was on at the last look.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.is_on
     }
 
     /// The seat's socket, which somebody has to read while we don't; `None` if nobody has to.
@@ -276,9 +299,17 @@ impl AuditSource {
                 until_ns: now_ns,
             });
         }
-        if self.kind() == SeatKind::Unicast && i64::from(status.pid) != self.own_pid {
-            look.is_seat_lost = true;
-            return Ok(());
+        if self.kind() == SeatKind::Unicast {
+            let is_ours = i64::from(status.pid) == self.own_pid;
+            if !is_ours && !self.take_back(&mut control, status)? {
+                look.is_seat_lost = true;
+                return Ok(());
+            }
+            look.is_reseated = !is_ours;
+        } else {
+            let has_daemon = is_held(status.pid);
+            look.daemon = changed(&mut self.has_daemon, has_daemon);
+            look.switched = changed(&mut self.is_on, status.enabled != 0);
         }
         if self.rules.is_empty() {
             return Ok(());
@@ -289,6 +320,15 @@ impl AuditSource {
         }
         look.reinstalled = self.rules.reinstall(&mut control)?;
         Ok(())
+    }
+
+    /// Takes the seat again that somebody took from us, if nobody has it now; whether it is ours.
+    fn take_back(&self, control: &mut Control, status: Status) -> io::Result<bool> {
+        if is_held(status.pid) {
+            return Ok(false);
+        }
+        self.seat.sit_again()?;
+        Ok(i64::from(control.status()?.pid) == self.own_pid)
     }
 
     /// Takes one record's text.
@@ -425,6 +465,16 @@ impl Drop for AuditSource {
             }
         }
     }
+}
+
+/// Whether a process holds the seat; the kernel may name one that is gone.
+fn is_held(pid: u32) -> bool {
+    i32::try_from(pid).is_ok_and(|pid| pid > 0 && !process::is_gone(pid))
+}
+
+/// What `known` has become, if that isn't what it was.
+fn changed(known: &mut bool, now: bool) -> Option<bool> {
+    (std::mem::replace(known, now) != now).then_some(now)
 }
 
 fn fail(wanted: &'static str) -> impl Fn((&'static str, io::Error)) -> Error {

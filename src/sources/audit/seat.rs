@@ -15,6 +15,7 @@ use super::SeatKind;
 use super::control::Control;
 use crate::decode::audit::control::Change;
 use crate::decode::audit::control::Reply;
+use crate::decode::audit::control::message;
 use crate::decode::audit::control::reply;
 use crate::decode::audit::control::request;
 use crate::sys::abi;
@@ -81,18 +82,23 @@ impl Before {
     }
 }
 
-/// Makes the audit what it was `before`: leaves the seat, if this process holds it.
+/// Makes the audit what it was `before`: leaves the seat, if this process holds it. If another does,
+/// the audit is that one's, and nothing is changed.
 ///
 /// # Errors
 ///
 /// The first refusal; the rest is restored nevertheless.
 pub fn restore(control: &mut Control, before: Before) -> io::Result<()> {
+    let holder = control.status()?.pid;
+    if super::is_held(holder) && !is_own(holder) {
+        return Ok(());
+    }
     let mut result = Ok(());
     for change in before.changes() {
         let done = control.change(change);
         result = result.and(done);
     }
-    if control.status().is_ok_and(|status| is_own(status.pid)) {
+    if is_own(holder) {
         let done = control.change(Change::Pid(0));
         result = result.and(done);
     }
@@ -157,6 +163,14 @@ impl Seat {
         socket.set_nonblocking(true)?;
         let batch = Some(Batch::Lines(Vec::with_capacity(PLUGIN_ROOM)));
         Ok(Self::Plugin { socket, batch, path: path.to_owned() })
+    }
+
+    /// Asks for the one place again, with the socket that it was taken with. Whether it was given
+    /// says the status.
+    pub(super) fn sit_again(&self) -> io::Result<()> {
+        let Self::Unicast { socket, .. } = self else { return Ok(()) };
+        let own = u32::try_from(process::own_pid()).unwrap_or(0);
+        socket.send(&message(request::SET, 0, &Change::Pid(own).to_bytes()))
     }
 
     pub(super) const fn kind(&self) -> SeatKind {

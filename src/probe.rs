@@ -102,6 +102,13 @@ pub static FEATURES: &[Feature] = &[
         attempt: proc_connector,
     },
     Feature {
+        name: "audit",
+        since: "2.6.6",
+        without: "only opens and processes are told of the whole host",
+        help: "run on the host itself; CONFIG_AUDITSYSCALL in the kernel, and no audit=0 at boot",
+        attempt: || sys::netlink::Socket::open(abi::NETLINK_AUDIT)?.bind(0),
+    },
+    Feature {
         name: "ptrace",
         since: "3.4",
         without: "eyas trace follows nothing",

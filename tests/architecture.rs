@@ -28,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "probe", "procfs", "sources", "enrich", "outputs", "web",
         ],
     ),
-    ("doctor", &["event", "fields", "engine", "probe", "service"]),
+    ("doctor", &["config", "decode", "event", "fields", "engine", "probe", "service"]),
     (
         "cli",
         &[

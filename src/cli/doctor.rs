@@ -33,7 +33,7 @@ pub fn run(args: &[OsString]) -> Result<Exit, Failure> {
     let loaded = load_config(&options)?;
     super::quiet_log();
     let rules = subcommand::rules(&options, &loaded)?.rules;
-    let report = Report::make(&rules, loaded.config.rendezvous);
+    let report = Report::make(&rules, &loaded.config.audit, loaded.config.rendezvous);
     let mut out = io::stdout().lock();
     if matches.get_flag("json") {
         writeln!(out, "{}", report.to_json())?;

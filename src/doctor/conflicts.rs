@@ -4,8 +4,13 @@
 //!
 //! Sources: proc(5) (`fdinfo` of fanotify descriptors), fanotify_init(2), audit(8), selinux(8).
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::Path;
+
+use crate::decode::audit::control::IMMUTABLE;
+use crate::decode::audit::control::PANIC;
+use crate::decode::audit::control::Status;
 
 /// One thing that is in the way.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -15,17 +20,11 @@ pub struct Conflict {
     /// What was found.
     pub found: String,
     /// What it means for the agent, and what to do.
-    pub advice: &'static str,
+    pub advice: Cow<'static, str>,
 }
 
 /// Programs that answer permission events or hold the audit, by their names in `/proc`.
 static KNOWN: &[(&str, &str, &str)] = &[
-    (
-        "auditd",
-        "audit-daemon",
-        "it holds the audit's only seat: the agent must not take it; have auditd's dispatcher hand \
-         its records on",
-    ),
     (
         "fapolicyd",
         "permission-listener",
@@ -57,14 +56,14 @@ pub fn look(proc: &Path, sys: &Path) -> Vec<Conflict> {
         for (known, kind, advice) in KNOWN {
             if name == *known {
                 let found = format!("{name} runs (process {pid})");
-                conflicts.push(Conflict { kind, found, advice });
+                conflicts.push(Conflict { kind, found, advice: (*advice).into() });
             }
         }
         if holds_permission_group(&directory) && !KNOWN.iter().any(|(known, ..)| name == *known) {
             conflicts.push(Conflict {
                 kind: "permission-listener",
                 found: format!("{name} (process {pid}) holds a fanotify group that may deny opens"),
-                advice: "what it is slow to answer waits, the agent's own opens too",
+                advice: "what it is slow to answer waits, the agent's own opens too".into(),
             });
         }
     }
@@ -114,6 +113,51 @@ fn holds_permission_group(process: &Path) -> bool {
     })
 }
 
+/// What the audit itself says that is in the way. `lines`: audit rules that would tell what rules
+/// need, if the agent may not add its own. Processes are named from `proc`.
+#[must_use]
+pub fn audit(status: &Status, lines: &[String], proc: &Path) -> Vec<Conflict> {
+    let mut conflicts = Vec::new();
+    let directory = proc.join(status.pid.to_string());
+    if status.pid != 0 && directory.exists() {
+        let name = read(&directory.join("comm")).trim_end().to_owned();
+        conflicts.push(Conflict {
+            kind: "audit-daemon",
+            found: format!("{name} (process {}) holds the audit's only seat", status.pid),
+            advice: "the agent doesn't take it: from Linux 3.16 it listens beside \
+                     (eyas.audit.seat: auto), else auditd's dispatcher hands records on \
+                     (config/auditd/eyas.conf); eyas.audit.beside_auditd: true lets it add audit rules"
+                .into(),
+        });
+    }
+    if status.enabled == IMMUTABLE {
+        let advice = if lines.is_empty() {
+            "the loaded rules need none that isn't there".to_owned()
+        } else {
+            format!(
+                "those that are there are used; to have the rest, add these lines in front of -e 2 in \
+                 /etc/audit/rules.d and boot:\n             {}",
+                lines.join("\n             ")
+            )
+        };
+        conflicts.push(Conflict {
+            kind: "audit-immutable",
+            found: "the audit rules are immutable until the next boot (auditctl -e 2)".to_owned(),
+            advice: advice.into(),
+        });
+    }
+    if status.failure == PANIC {
+        conflicts.push(Conflict {
+            kind: "audit-panic",
+            found: "a lost audit record panics this host (auditctl -f 2)".to_owned(),
+            advice: "the agent adds no audit rules, which make losses likelier: auditctl -f 1, or \
+                     eyas.audit.despite_panic: true"
+                .into(),
+        });
+    }
+    conflicts
+}
+
 /// Processes that were there before the audit was first enabled are never audited.
 fn unaudited(proc: &Path) -> Option<Conflict> {
     let command_line = read(&proc.join("cmdline"));
@@ -131,8 +175,10 @@ fn unaudited(proc: &Path) -> Option<Conflict> {
     (older > 0).then(|| Conflict {
         kind: "unaudited-processes",
         found: format!("{older} processes are older than auditd, and audit=1 isn't set at boot"),
-        advice: "if auditd was the first to enable the audit, they are never audited: restart them, \
-                 or boot with audit=1",
+        advice:
+            "if auditd was the first to enable the audit, they are never audited: restart them, \
+                 or boot with audit=1"
+                .into(),
     })
 }
 
@@ -155,7 +201,8 @@ fn selinux(proc: &Path, sys: &Path) -> Option<Conflict> {
         kind: "selinux",
         found: format!("SELinux is enforcing, and this process is confined as {label}"),
         advice: "what is denied above may be denied by its policy: look for AVC records, and run \
-                 the agent unconfined",
+                 the agent unconfined"
+            .into(),
     })
 }
 
@@ -192,9 +239,24 @@ mod tests {
     fn who_holds_the_audit_or_answers_opens_is_named() {
         let (root, proc) = host();
         let found = look(&proc, &root.path().join("sys"));
-        assert_eq!(kinds(&found), ["audit-daemon", "permission-listener", "unaudited-processes"]);
-        assert!(found[1].found.starts_with("scan (process 900)"), "{found:?}");
-        assert!(found[2].found.starts_with("1 processes"), "{found:?}");
+        assert_eq!(kinds(&found), ["permission-listener", "unaudited-processes"]);
+        assert!(found[0].found.starts_with("scan (process 900)"), "{found:?}");
+        assert!(found[1].found.starts_with("1 processes"), "{found:?}");
+        let status = Status { enabled: 1, failure: 1, pid: 700, ..Status::default() };
+        let found = audit(&status, &[], &proc);
+        assert_eq!(kinds(&found), ["audit-daemon"]);
+        assert!(found[0].found.starts_with("auditd (process 700)"), "{found:?}");
+        // The kernel names a holder that has ended until it has something to send to it.
+        assert!(audit(&Status { pid: 701, ..status }, &[], &proc).is_empty());
+    }
+
+    #[test]
+    fn an_audit_that_cannot_be_changed_or_panics_is_told_with_what_to_do() {
+        let status = Status { enabled: IMMUTABLE, failure: PANIC, ..Status::default() };
+        let lines = ["-a always,exit -F arch=0xc000003e -S 42 -k eyas-host".to_owned()];
+        let found = audit(&status, &lines, Path::new("/nowhere"));
+        assert_eq!(kinds(&found), ["audit-immutable", "audit-panic"]);
+        assert!(found[0].advice.contains(&lines[0]), "{found:?}");
     }
 
     #[test]

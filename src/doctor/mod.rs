@@ -15,13 +15,18 @@ use std::path::Path;
 use serde_json::Value;
 use serde_json::json;
 
+use crate::config;
 use crate::engine::rule::Rule;
 use crate::event::EventType;
 use crate::probe::FEATURES;
 use crate::probe::Feature;
 use crate::probe::Outcome;
+use crate::service::audit;
 use crate::service::coverage::FILE_EVENTS;
 use crate::service::coverage::PROCESS_EVENTS;
+use crate::service::plan::AuditFacts;
+use crate::service::plan::Owner;
+use crate::service::plan::Plan;
 
 use conflicts::Conflict;
 use provenance::Source;
@@ -38,6 +43,21 @@ pub struct Report {
     verdicts: Vec<Verdict>,
     conflicts: Vec<Conflict>,
     wants_rendezvous: bool,
+    plan: Plan,
+    audit: AuditFacts,
+}
+
+/// Who would tell which types, by the plan: a family of calls has one owner.
+fn tellers(plan: &Plan, has: &dyn Fn(&str) -> bool) -> Vec<verdict::Told> {
+    let by_audit: Vec<EventType> =
+        EventType::all().filter(|ty| plan.owner(*ty) == Owner::Audit).collect();
+    let mut tellers = vec![(Source::Audit, by_audit.clone())];
+    for (source, feature, names) in SOURCES {
+        let types = names.iter().filter_map(|name| EventType::by_name(name));
+        let types = types.filter(|ty| has(feature) && !by_audit.contains(ty));
+        tellers.push((*source, types.collect()));
+    }
+    tellers
 }
 
 /// The sources that watch a whole host, what each needs, and what it tells.
@@ -47,10 +67,10 @@ static SOURCES: &[(Source, &str, &[&str])] = &[
 ];
 
 impl Report {
-    /// Tries the facilities, judges all `rules`, and looks around. `wants_rendezvous`: the
-    /// configuration allows it.
+    /// Tries the facilities, makes the plan that the agent would make, judges all `rules` by it, and
+    /// looks around. `settings` and `wants_rendezvous`: what the configuration allows.
     #[must_use]
-    pub fn make(rules: &[Rule], wants_rendezvous: bool) -> Self {
+    pub fn make(rules: &[Rule], settings: &config::Audit, wants_rendezvous: bool) -> Self {
         let facilities: Vec<_> =
             FEATURES.iter().map(|feature| (feature, feature.outcome())).collect();
         let has = |name: &str| {
@@ -58,17 +78,32 @@ impl Report {
                 .iter()
                 .any(|(feature, outcome)| feature.name == name && *outcome == Outcome::Present)
         };
-        let types = |names: &[&str]| {
-            names.iter().filter_map(|name| EventType::by_name(name)).collect::<Vec<_>>()
-        };
-        let sources: Vec<_> = SOURCES
-            .iter()
-            .filter(|(_, feature, _)| has(feature))
-            .map(|(source, _, names)| (*source, types(names)))
-            .collect();
+        let host = audit::host(settings, has("proc-connector"), has("fanotify-mount-mark"));
+        let plan = Plan::make(rules, &host);
+        let sources = tellers(&plan, &has);
         let verdicts = rules.iter().map(|rule| Verdict::of(rule, &sources)).collect();
-        let conflicts = conflicts::look(Path::new("/proc"), Path::new("/sys"));
-        Self { facilities, verdicts, conflicts, wants_rendezvous }
+        let mut conflicts = conflicts::look(Path::new("/proc"), Path::new("/sys"));
+        if let Some(status) = &host.audit.status {
+            let lines = Plan::lines_to_add(rules, &host);
+            conflicts.extend(conflicts::audit(status, &lines, Path::new("/proc")));
+        }
+        Self { facilities, verdicts, conflicts, wants_rendezvous, plan, audit: host.audit }
+    }
+
+    /// Whether the audit is used, and how or why not.
+    fn audit(&self) -> (bool, String) {
+        match (self.plan.uses_audit(), self.plan.seat()) {
+            (true, Some(seat)) => {
+                let whose = if self.audit.may_install {
+                    format!("{} rules of our own", self.plan.audit_rules().len())
+                } else {
+                    format!("only the rules that are there: {}", self.audit.why_not)
+                };
+                (true, format!("seat {}, {whose}", seat.name()))
+            }
+            _ if !self.audit.why_not.is_empty() => (false, self.audit.why_not.clone()),
+            _ => (false, "no rule needs it".to_owned()),
+        }
     }
 
     /// Whether programs are read while they stand still, and why not.
@@ -115,9 +150,11 @@ impl Report {
             })
             .collect();
         let (is_used, why) = self.rendezvous();
+        let (audit_is_used, audit_why) = self.audit();
         json!({
             "facilities": facilities,
             "rendezvous": { "used": is_used, "why": why },
+            "audit": { "used": audit_is_used, "why": audit_why },
             "rules": {
                 "total": self.verdicts.len(),
                 "full": self.count(Kind::Full),
@@ -128,6 +165,15 @@ impl Report {
             },
             "conflicts": conflicts,
         })
+    }
+
+    /// Why nobody tells the untold types of a rule, each reason once.
+    fn why_untold(&self, verdict: &Verdict) -> Vec<&str> {
+        let rows = verdict.untold.iter().filter_map(|ty| self.plan.row(*ty));
+        let mut reasons: Vec<&str> = rows.map(|row| row.why.as_str()).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        reasons
     }
 
     /// What would make a rule fire that can't, or can't fully.
@@ -172,11 +218,13 @@ fn verdict_json(verdict: &Verdict, report: &Report) -> Value {
         .map(|(ty, source)| json!({ "event": ty.name(), "source": source.name() }))
         .collect();
     let untold: Vec<_> = verdict.untold.iter().map(|ty| ty.name()).collect();
+    let why_untold = report.why_untold(verdict);
     json!({
         "rule": verdict.rule,
         "fires": verdict.kind.name(),
         "told": told,
         "untold": untold,
+        "why_untold": why_untold,
         "missing": verdict.missing,
         "why": verdict.why,
         "remedy": report.remedy(verdict),
@@ -210,6 +258,9 @@ impl fmt::Display for Report {
         let (is_used, why) = self.rendezvous();
         let verb = if is_used { "used" } else { "not used" };
         writeln!(f, "\nRendezvous with programs at their start: {verb}: {why}")?;
+        let (is_used, why) = self.audit();
+        let verb = if is_used { "used" } else { "not used" };
+        writeln!(f, "Audit: {verb}: {why}")?;
         self.fmt_rules(f)?;
         if !self.conflicts.is_empty() {
             writeln!(f, "\nWhat is in the way:")?;
@@ -244,6 +295,9 @@ impl Report {
             }
             if !verdict.untold.is_empty() {
                 writeln!(f, "      not told here: {}", names(&verdict.untold))?;
+                for why in self.why_untold(verdict) {
+                    writeln!(f, "      because: {why}")?;
+                }
             }
             for (field, why) in &verdict.missing {
                 writeln!(f, "      {field}: {why}")?;
@@ -270,6 +324,7 @@ fn names(types: &[EventType]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::AuditSeat;
     use crate::engine::load::Loader;
     use crate::engine::load::Settings;
 
@@ -278,10 +333,11 @@ mod tests {
         let text = b"- rule: Dialler\n  desc: d\n  condition: evt.type in (connect, bind)\n  output: o\n  priority: INFO\n";
         let mut loader = Loader::new(Settings::default());
         assert!(loader.add("rules.yaml", text).successful());
-        let report = Report::make(&loader.finish().unwrap().rules, true);
+        let settings = config::Audit { seat: AuditSeat::Off, ..config::Audit::default() };
+        let report = Report::make(&loader.finish().unwrap().rules, &settings, true);
         assert!(!report.is_complete());
-        let said = "  can't fire: Dialler\n      not told here: bind, connect\n      what helps: \
-                    eyas trace tells it of a process tree\n";
+        let said = "  can't fire: Dialler\n      not told here: bind, connect\n      because: \
+                    eyas.audit.seat is off\n      what helps: eyas trace tells it of a process tree\n";
         assert!(report.to_string().contains(said), "{report}");
         let json = report.to_json();
         assert_eq!(json["rules"]["verdicts"][0]["rule"], "Dialler");

@@ -14,6 +14,8 @@ pub enum Source {
     ProcConnector,
     /// The fanotify group, with /proc.
     Fanotify,
+    /// The audit's records, with /proc.
+    Audit,
     /// `eyas trace`.
     Trace,
 }
@@ -25,6 +27,7 @@ impl Source {
         match self {
             Self::ProcConnector => "proc connector",
             Self::Fanotify => "fanotify",
+            Self::Audit => "audit",
             Self::Trace => "eyas trace",
         }
     }
@@ -58,7 +61,7 @@ pub struct Gap {
 
 /// Short forms for the table.
 use Missing::{Always, InPrint, Sometimes};
-use Source::{Fanotify, ProcConnector};
+use Source::{Audit, Fanotify, ProcConnector};
 
 const fn gap(
     source: Source,
@@ -75,6 +78,8 @@ const MODE: &str = "how a file was opened is seen only while it is open";
 const NUMBER: &str =
     "the number is known only while the file is open; that the open succeeded always";
 const BY_NUMBER: &str = "the proc connector tells that it happened, not the call's arguments";
+const REGISTERS: &str =
+    "audit records have four arguments, and no memory that they point to but paths and addresses";
 const KIND: &str = "the kernel tells which CPU only with some events";
 
 /// All gaps.
@@ -101,6 +106,25 @@ pub static GAPS: &[Gap] = &[
     gap(ProcConnector, known::SETRESGID, "evt.arg.sgid", Always, BY_NUMBER),
 ];
 
+/// What the audit doesn't give, by the event's name.
+#[rustfmt::skip]
+static BEYOND_RECORDS: &[(&str, &str, Missing)] = &[
+    ("fchownat", "evt.arg.flags", Always),
+    ("finit_module", "evt.arg.uargs", Always),
+    ("init_module", "evt.arg.uargs", Always),
+    ("linkat", "evt.arg.flags", Always),
+    ("memfd_create", "evt.arg.name", Always),
+    ("mount", "evt.arg.dev", Sometimes),
+    ("mount", "evt.arg.type", Always),
+    ("read", "evt.arg.data", Always),
+    ("recvfrom", "evt.arg.data", Always),
+    ("recvmsg", "evt.arg.data", Always),
+    ("renameat2", "evt.arg.flags", Always),
+    ("sendmsg", "evt.arg.data", Always),
+    ("sendto", "evt.arg.data", Always),
+    ("write", "evt.arg.data", Always),
+];
+
 /// Event types whose call a source can't tell from others: the type that stands for all.
 static FAMILIES: &[(Source, EventType, &[EventType])] = &[
     (
@@ -114,10 +138,15 @@ static FAMILIES: &[(Source, EventType, &[EventType])] = &[
     (ProcConnector, known::SETRESGID, &[known::SETGID, known::SETREGID]),
 ];
 
-/// The gap at a field of an event, if there is one.
+/// How much of a field of an event is missing, and why; `None`: it is given.
 #[must_use]
-pub fn gap_of(source: Source, event: EventType, field: &str) -> Option<&'static Gap> {
-    GAPS.iter().find(|gap| gap.source == source && gap.event == event && gap.field == field)
+pub fn gap_of(source: Source, event: EventType, field: &str) -> Option<(Missing, &'static str)> {
+    if source == Audit {
+        let is_it = |(name, of, _): &&(&str, &str, Missing)| *name == event.name() && *of == field;
+        return BEYOND_RECORDS.iter().find(is_it).map(|&(.., missing)| (missing, REGISTERS));
+    }
+    let is_it = |gap: &&Gap| gap.source == source && gap.event == event && gap.field == field;
+    GAPS.iter().find(is_it).map(|gap| (gap.missing, gap.why))
 }
 
 /// The type that events of type `event` come as from a source.
@@ -142,6 +171,11 @@ mod tests {
                 None => lookup(gap.field, None).is_ok(),
             };
             assert!(is_there, "{}", gap.field);
+        }
+        for (event, field, _) in BEYOND_RECORDS {
+            let event = EventType::by_name(event).unwrap();
+            let name = field.strip_prefix("evt.arg.").unwrap();
+            assert!(event.info().param_index(name).is_some(), "{} {name}", event.name());
         }
     }
 

@@ -107,17 +107,17 @@ impl Verdict {
         };
         let gap = |field: &String| provenance::gap_of(source, comes_as, field);
         let compared = in_condition.iter().filter_map(|field| Some((field, gap(field)?)));
-        let compared = compared.filter(|(_, gap)| gap.missing != Missing::InPrint);
+        let compared = compared.filter(|(_, gap)| gap.0 != Missing::InPrint);
         let printed = in_outputs.iter().filter_map(|field| Some((field, gap(field)?)));
         for (field, gap) in compared.chain(printed) {
-            self.missing.insert(field.clone(), gap.why);
+            self.missing.insert(field.clone(), gap.1);
         }
         if holds(&rule.expr, source, comes_as) == Some(false) {
             self.why = in_condition
                 .iter()
                 .filter_map(gap)
-                .find(|gap| gap.missing == Missing::Always)
-                .map(|gap| gap.why)
+                .find(|gap| gap.0 == Missing::Always)
+                .map(|gap| gap.1)
                 .or(self.why);
             return;
         }
@@ -178,7 +178,7 @@ fn check_holds(check: &Check, source: Source, ty: EventType) -> Option<bool> {
     }
     let gap = provenance::gap_of(source, ty, &field)?;
     // A comparison with what is absent is false.
-    (gap.missing == Missing::Always).then_some(false)
+    (gap.0 == Missing::Always).then_some(false)
 }
 
 /// A field as conditions spell it: with what follows a dot, without an index.

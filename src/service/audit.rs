@@ -9,6 +9,7 @@ use std::time::Instant;
 use rustc_hash::FxHashSet;
 
 use super::plan::AuditFacts;
+use super::plan::Host;
 use super::plan::Plan;
 use crate::config;
 use crate::config::AuditSeat;
@@ -57,7 +58,7 @@ pub fn facts(settings: &config::Audit) -> AuditFacts {
     let holder = i32::try_from(status.pid).ok().filter(|&pid| pid > 0 && !process::is_gone(pid));
     let seat = match choose(settings.seat, holder, is_installed) {
         Ok(seat) => seat,
-        Err(why) => return without(why),
+        Err(why) => return AuditFacts { status: Some(status), ..without(why) },
     };
     let refusal = refusal(settings, &status, seat);
     // The rules of others matter only where none of ours may come.
@@ -67,7 +68,17 @@ pub fn facts(settings: &config::Audit) -> AuditFacts {
         may_install: refusal.is_none(),
         why_not: refusal.unwrap_or_default(),
         listed: listed.iter().filter_map(|rule| Listed::parse(rule).ok()).collect(),
+        status: Some(status),
     }
+}
+
+/// What this host would offer to a plan if the two other sources are there; nothing is taken.
+#[must_use]
+pub fn host(settings: &config::Audit, has_processes: bool, has_files: bool) -> Host {
+    let audit = facts(settings);
+    let audit_opens = settings.opens && audit.may_install;
+    let costly = settings.costly_calls.clone();
+    Host { has_processes, has_files: has_files && !audit_opens, audit_opens, costly, audit }
 }
 
 /// Whether the kernel's own seat could be ours: then there has to be a guardian.
@@ -77,7 +88,7 @@ pub(super) fn may_take_seat(settings: &config::Audit) -> bool {
 }
 
 const fn without(why_not: String) -> AuditFacts {
-    AuditFacts { seat: None, may_install: false, why_not, listed: Vec::new() }
+    AuditFacts { seat: None, may_install: false, why_not, listed: Vec::new(), status: None }
 }
 
 /// The seat to take, or why none.

@@ -16,6 +16,7 @@ use super::coverage;
 use super::coverage::FILE_EVENTS;
 use super::coverage::PROCESS_EVENTS;
 use super::narrow;
+use crate::decode::audit::control::Status;
 use crate::decode::audit::rule;
 use crate::decode::audit::rule::Filter;
 use crate::decode::audit::rule::Listed;
@@ -81,6 +82,8 @@ pub struct AuditFacts {
     pub may_install: bool,
     /// The rules of others that are there.
     pub listed: Vec<Listed>,
+    /// What the audit says of itself; `None` if it can't be asked.
+    pub status: Option<Status>,
 }
 
 /// What this host offers.
@@ -240,6 +243,29 @@ impl Plan {
     pub fn audit_is_missed<'a>(&self, audit: &'a AuditFacts) -> Option<&'a str> {
         let is_missed = |row: &Row| row.owner == Owner::Nobody && row.why == audit.why_not;
         self.rows.iter().any(is_missed).then_some(audit.why_not.as_str())
+    }
+
+    /// Lines for auditctl(8) or audit.rules(7) that make the audit tell all that the rules need,
+    /// whoever reads it, where `host` doesn't let the agent add its own.
+    #[must_use]
+    pub fn lines_to_add(rules: &[Rule], host: &Host) -> Vec<String> {
+        let audit = AuditFacts {
+            seat: host.audit.seat.or(Some(SeatKind::Plugin)),
+            may_install: true,
+            ..AuditFacts::default()
+        };
+        let free = Self::make(rules, &Host { audit, ..host.clone() });
+        let line = |&(arch, _): &(u32, Abi)| {
+            let of_arch = free.audit_rules.iter().filter(|rule| rule.arch == arch);
+            let mut calls: Vec<u32> = of_arch.flat_map(|rule| rule.calls.clone()).collect();
+            calls.sort_unstable();
+            calls.dedup();
+            // Without filters: only such a rule is known to tell everything.
+            let key = format!("{KEY}-host");
+            let rule = rule::Rule { arch, calls, filters: Vec::new(), not_pid: None, key };
+            (!rule.calls.is_empty()).then(|| rule.to_string())
+        };
+        ARCHITECTURES.iter().filter_map(line).collect()
     }
 
     /// Whether the audit owns an event type.
@@ -455,7 +481,7 @@ mod tests {
                 seat,
                 may_install: seat.is_some(),
                 why_not: "auditd has it".to_owned(),
-                listed: Vec::new(),
+                ..AuditFacts::default()
             },
             ..Host::default()
         }

@@ -26,6 +26,7 @@ use nix::unistd::Pid;
 
 use super::copy_program;
 use super::host::PATIENCE;
+use super::host::read;
 
 /// The one seat: tests take turns. What is left behind by a test that fails is cleared away.
 #[derive(Debug)]
@@ -131,7 +132,7 @@ impl Home {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o750)).unwrap();
         // The shipped file, but for the place of the program.
         let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/config/auditd/eyas.conf");
-        let plugin = fs::read_to_string(shipped).unwrap();
+        let plugin = read(shipped);
         let plugin = plugin.replace("/usr/local/bin/eyas", program.to_str().unwrap());
         let plugin = plugin
             .replace("audit-plugin", &format!("audit-plugin -oeyas.audit.socket={}", text("sock")));

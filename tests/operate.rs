@@ -18,87 +18,14 @@ use support::Need;
 use support::have;
 use support::host::Agent;
 use support::host::PATIENCE;
-use support::host::Sandbox;
 use support::host::read;
+use support::place::Place;
+use support::place::WEB;
+use support::place::address;
+use support::place::put;
+use support::place::rule;
 
 const LIVE: &[Need] = &[Need::Root, Need::Fanotify, Need::ProcConnector];
-
-/// A rule of that name for the opens of files below a directory.
-fn rule(name: &str, directory: &Path) -> String {
-    format!(
-        "- rule: {name}\n  desc: d\n  condition: evt.type = openat and fd.name startswith {}/\n  \
-         output: \"{name} saw %fd.name\"\n  priority: WARNING\n  tags: [T1]\n",
-        directory.display()
-    )
-}
-
-/// Writes a file that only its owner can write, in one step.
-fn put(path: &Path, text: &str) {
-    let new = path.with_extension("new");
-    fs::write(&new, text).unwrap();
-    fs::set_permissions(&new, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    fs::rename(new, path).unwrap();
-}
-
-/// A directory for the opens, a rules file and a configuration.
-struct Place {
-    sandbox: Sandbox,
-    opens: PathBuf,
-    rules: PathBuf,
-    config: PathBuf,
-}
-
-impl Place {
-    fn new(config: &str) -> Self {
-        let sandbox = Sandbox::new();
-        let opens = sandbox.dir.join("opens");
-        fs::create_dir(&opens).unwrap();
-        let place = Self {
-            rules: sandbox.dir.join("rules.yaml"),
-            config: sandbox.dir.join("eyas.yaml"),
-            opens,
-            sandbox,
-        };
-        put(&place.rules, &rule("Opened", &place.opens));
-        place.configure(config);
-        place
-    }
-
-    fn configure(&self, more: &str) {
-        let base = "stdout_output: {enabled: true}\nlog_stderr: true\nlog_syslog: false\n";
-        put(&self.config, &format!("{base}rules_files: [{}]\n{more}", self.rules.display()));
-    }
-
-    /// Starts the agent and waits until it sees opens.
-    fn start(&self) -> Agent {
-        let mut agent = Agent::start(&["-c", self.config.to_str().unwrap()]);
-        let deadline = Instant::now() + PATIENCE;
-        for number in 0.. {
-            let name = format!("first-{number}");
-            self.open(&name);
-            let ends = |line: &str| line.contains(&name);
-            if agent.line_within(Duration::from_millis(500), ends).is_some() {
-                break;
-            }
-            assert!(Instant::now() < deadline, "it sees nothing: {}", agent.errors());
-        }
-        agent
-    }
-
-    /// Opens a file that was never opened before.
-    fn open(&self, name: &str) {
-        fs::write(self.opens.join(name), "").unwrap();
-    }
-}
-
-/// The address that the log says.
-fn address(agent: &Agent) -> String {
-    const BEFORE: &str = "listening on ";
-    agent.error("the web server's address", |text| text.contains(BEFORE));
-    let errors = agent.errors();
-    let from = errors.rfind(BEFORE).unwrap() + BEFORE.len();
-    errors[from..].split_whitespace().next().unwrap().to_owned()
-}
 
 /// The body of a page; nothing unless the status is 200.
 fn get(address: &str, path: &str) -> Option<String> {
@@ -110,10 +37,6 @@ fn get(address: &str, path: &str) -> Option<String> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     head.starts_with("HTTP/1.1 200 ").then(|| body.to_owned())
 }
-
-const WEB: &str = "webserver: {enabled: true, listen_address: 127.0.0.1, listen_port: 0, \
-                   prometheus_metrics_enabled: true, ui: true}\n\
-                   metrics: {enabled: true, interval: 1h}\n";
 
 #[test]
 fn the_web_server_answers_while_the_agent_watches() {
@@ -372,39 +295,6 @@ fn systemd_hears_of_the_agents_life() {
     nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
     hear("STOPPING=1\n");
     assert!(agent.wait().unwrap().success());
-}
-
-#[test]
-fn the_page_shows_what_happens_and_takes_no_text_for_markup() {
-    const NEEDS: &[Need] = &[Need::Root, Need::Fanotify, Need::ProcConnector, Need::Chromium];
-    if !have("the_page_shows_what_happens_and_takes_no_text_for_markup", NEEDS) {
-        return;
-    }
-    let place = Place::new(WEB);
-    let mut agent = place.start();
-    let name = "<b>bold<script>x";
-    place.open(name);
-    agent.line("the open", |line| line.contains(name));
-    let page = format!("http://{}/", address(&agent));
-    let browser = std::process::Command::new(support::chromium().unwrap())
-        .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-        .args(["--enable-logging=stderr", "--virtual-time-budget=3000", "--dump-dom", &page])
-        .arg(format!("--user-data-dir={}", place.sandbox.dir.join("browser").display()))
-        .output()
-        .unwrap();
-    let shown = String::from_utf8_lossy(&browser.stdout);
-    let said = String::from_utf8_lossy(&browser.stderr);
-    assert!(shown.contains("&lt;b&gt;bold&lt;script&gt;x"), "{shown}\n{said}");
-    assert!(!shown.contains("<b>bold"), "{shown}");
-    for text in
-        ["<b>Opened</b>", "class=\"good\">watching</p>", "fanotify", "class=\"can_fire hit\""]
-    {
-        assert!(shown.contains(text), "{text} in {shown}\n{said}");
-    }
-    for complaint in ["Content Security Policy", "Content-Security-Policy", "Uncaught"] {
-        assert!(!said.contains(complaint), "{said}");
-    }
-    assert!(agent.end(Signal::SIGTERM).status.success());
 }
 
 #[track_caller]

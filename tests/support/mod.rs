@@ -8,6 +8,7 @@ pub mod host;
 pub mod ignored;
 pub mod made;
 pub mod must_fire;
+pub mod place;
 pub mod seat;
 
 use std::io::Write as _;

@@ -89,7 +89,7 @@ fn an_interval_that_is_none_and_a_file_that_cannot_be_are_refused() {
         (["-s", "/dev/null", "--stats-interval", "often"], "--stats-interval often: expected"),
         (
             ["-s", "/nowhere/at/all", "--stats-interval", "9"],
-            "cannot open the statistics file (-s)",
+            "cannot open the statistics file (-s): /nowhere/at/all: No such file or directory",
         ),
     ] {
         let mut all = vec!["-r", rules, "-e", "-"];

@@ -260,19 +260,44 @@ impl Civil {
     /// `HH:MM:SS`.
     pub fn push_time(&self, text: &mut impl Write) {
         let (hour, minute, second) = self.time;
-        let _ = write!(text, "{hour:02}:{minute:02}:{second:02}");
+        let ([h, i], [m, n], [s, t]) = (two_digits(hour), two_digits(minute), two_digits(second));
+        let _ = text.write_all(&[h, i, b':', m, n, b':', s, t]);
     }
 
     /// `YYYY-MM-DD`.
     pub fn push_date(&self, text: &mut impl Write) {
         let (year, month, day) = self.date;
-        let _ = write!(text, "{year:04}-{month:02}-{day:02}");
+        let _ = match (u8::try_from(year / 100), u8::try_from(year % 100)) {
+            (Ok(hundreds @ 0..100), Ok(rest)) => {
+                let ([y, z], [a, b]) = (two_digits(hundreds), two_digits(rest));
+                text.write_all(&[y, z, a, b])
+            }
+            _ => write!(text, "{year:04}"),
+        };
+        let ([m, n], [d, e]) = (two_digits(month), two_digits(day));
+        let _ = text.write_all(&[b'-', m, n, b'-', d, e]);
     }
 
     /// `.nnnnnnnnn`.
     pub fn push_nanos(&self, text: &mut impl Write) {
-        let _ = write!(text, ".{:09}", self.nanos);
+        let mut digits = *b".000000000";
+        let mut left = self.nanos;
+        for place in digits.iter_mut().skip(1).rev() {
+            *place = digit(left % 10);
+            left /= 10;
+        }
+        let _ = text.write_all(&digits);
     }
+}
+
+/// The digits of a number below 100.
+fn two_digits(number: u8) -> [u8; 2] {
+    [digit(u32::from(number / 10)), digit(u32::from(number % 10))]
+}
+
+/// The character of a number below 10.
+fn digit(number: u32) -> u8 {
+    u8::try_from(number).map_or(b'?', |number| b'0' + number)
 }
 
 impl Write for Text<'_> {

@@ -1,9 +1,11 @@
 //! Alerts as JSON: one line, keys in alphabetical order, typed `output_fields`.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
+use bumpalo::collections::Vec as ArenaVec;
+
 use super::Formatter;
+use crate::engine::output::Template;
 use crate::engine::rule::Rule;
 use crate::event::{DataType, Event, EventType, Value, known};
 use crate::fields::print::{self, Number};
@@ -15,14 +17,12 @@ pub(super) fn push_alert(formatter: &Formatter, rule: &Rule, event: &Event<'_>, 
     out.extend_from_slice(b"{\"hostname\":");
     push_string(&formatter.hostname, out);
     if formatter.include_message {
-        let mut text = Vec::new();
-        rule.output.write_text(event, &mut text);
-        push_text_member("message", &text, out);
+        out.extend_from_slice(b",\"message\":");
+        push_made_string(out, |out| rule.output.write_text(event, out));
     }
     if formatter.include_output {
-        let mut text = Vec::new();
-        formatter.push_line(rule, event, &mut text);
-        push_text_member("output", &text, out);
+        out.extend_from_slice(b",\"output\":");
+        push_made_string(out, |out| formatter.push_line(rule, event, out));
     }
     if formatter.include_output_fields {
         out.extend_from_slice(b",\"output_fields\":");
@@ -72,8 +72,23 @@ pub(super) fn push_text_member(key: &str, text: &[u8], out: &mut Vec<u8>) {
 /// What stands under a key of `output_fields`.
 enum Entry<'r> {
     Field(&'r Field),
-    Text(Vec<u8>),
+    Text(&'r Template),
     Time,
+}
+
+/// The keys of `output_fields` in order, each once.
+type Entries<'a, 'r> = ArenaVec<'a, (&'r str, Entry<'r>)>;
+
+/// Puts an entry in its place, over what has the same key.
+fn put<'r>(entries: &mut Entries<'_, 'r>, key: &'r str, entry: Entry<'r>) {
+    match entries.binary_search_by_key(&key, |(other, _)| *other) {
+        Ok(index) => {
+            if let Some(place) = entries.get_mut(index) {
+                place.1 = entry;
+            }
+        }
+        Err(index) => entries.insert(index, (key, entry)),
+    }
 }
 
 /// Appends the object of the output's fields.
@@ -83,19 +98,18 @@ pub(super) fn push_fields(
     event: &Event<'_>,
     out: &mut Vec<u8>,
 ) {
-    let mut entries = BTreeMap::new();
-    entries.insert(formatter.time_field(), Entry::Time);
-    entries.extend(rule.output.fields().iter().map(|field| (&*field.text, Entry::Field(field))));
+    let fields = rule.output.fields();
+    let most = fields.len() + rule.extra_fields.len() + 1;
+    let mut entries = Entries::with_capacity_in(most, event.arena);
+    // They are sorted already.
+    entries.extend(fields.iter().map(|field| (&*field.text, Entry::Field(field))));
+    put(&mut entries, formatter.time_field(), Entry::Time);
     for (key, template) in &rule.extra_fields {
         let entry = match template.only_field() {
             Some(field) if *field.text == **key => Entry::Field(field),
-            _ => {
-                let mut text = Vec::new();
-                template.write_text(event, &mut text);
-                Entry::Text(text)
-            }
+            _ => Entry::Text(template),
         };
-        entries.insert(key, entry);
+        put(&mut entries, key, entry);
     }
     let mut separator = b'{';
     for (key, entry) in entries {
@@ -105,7 +119,7 @@ pub(super) fn push_fields(
         out.push(b':');
         match entry {
             Entry::Field(field) => push_field(event, field, out),
-            Entry::Text(text) => push_string(&text, out),
+            Entry::Text(text) => push_made_string(out, |out| text.write_text(event, out)),
             Entry::Time => push_number(event.ts, out),
         }
     }
@@ -210,14 +224,46 @@ fn push_value(value: Value<'_>, out: &mut Vec<u8>) {
 
 /// Appends a JSON string; what is no UTF-8 becomes U+FFFD.
 pub(super) fn push_string(bytes: &[u8], out: &mut Vec<u8>) {
+    push_made_string(out, |out| out.extend_from_slice(bytes));
+}
+
+/// Appends what `make` appends as a JSON string. Text that needs no escapes, which is nearly all,
+/// is made where it stays.
+fn push_made_string(out: &mut Vec<u8>, make: impl FnOnce(&mut Vec<u8>)) {
     out.push(b'"');
+    let start = out.len();
+    make(out);
+    let made = out.get(start..).unwrap_or_default();
+    let plain = plain_len(made);
+    if plain < made.len() {
+        let rest = out.split_off(start + plain);
+        push_contents(&rest, out);
+    }
+    out.push(b'"');
+}
+
+/// How many bytes at the start are the same in a JSON string.
+fn plain_len(bytes: &[u8]) -> usize {
+    // Each block as a whole: without an exit in it, many bytes are looked at in one step.
+    const BLOCK: usize = 32;
+    let is_plain_block = |block: &&[u8]| block.iter().fold(true, |all, byte| all & is_plain(*byte));
+    let start = bytes.chunks_exact(BLOCK).take_while(is_plain_block).count() * BLOCK;
+    let rest = bytes.get(start..).unwrap_or_default();
+    start + rest.iter().position(|byte| !is_plain(*byte)).unwrap_or(rest.len())
+}
+
+/// Whether a byte is a character, and needs no escape.
+const fn is_plain(byte: u8) -> bool {
+    (byte >= 0x20) & (byte < 0x80) & (byte != b'"') & (byte != b'\\')
+}
+
+fn push_contents(bytes: &[u8], out: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
         push_escaped(chunk.valid(), out);
         if !chunk.invalid().is_empty() {
             out.extend_from_slice("\u{fffd}".as_bytes());
         }
     }
-    out.push(b'"');
 }
 
 fn push_escaped(text: &str, out: &mut Vec<u8>) {
@@ -249,6 +295,21 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "\"say \\\"hi\\\"\\\\\\t\\u0001 \u{fffd} café\""
         );
+    }
+
+    #[test]
+    fn an_escape_is_found_wherever_it_stands() {
+        for len in 0..100 {
+            for (byte, expected) in [(b'"', "\\\""), (0x1f, "\\u001f"), (0xff, "\u{fffd}")] {
+                let mut bytes = vec![b'~'; len];
+                bytes.push(byte);
+                bytes.extend_from_slice(b" caf\xc3\xa9\x7f");
+                let mut out = b"before".to_vec();
+                push_string(&bytes, &mut out);
+                let wanted = format!("before\"{}{expected} café\x7f\"", "~".repeat(len));
+                assert_eq!(String::from_utf8(out).unwrap(), wanted);
+            }
+        }
     }
 
     #[test]

@@ -10,8 +10,6 @@ mod summary;
 pub use internal::{Internal, InternalValue};
 pub use summary::Summary;
 
-use std::io::Write;
-
 use crate::engine::rule::{Priority, Rule};
 use crate::event::Event;
 use crate::fields::evt_time::{self, Form};
@@ -88,8 +86,9 @@ impl Formatter {
 }
 
 fn push_priority(priority: Priority, out: &mut Vec<u8>) {
-    // Writing into a vector cannot fail.
-    let _ = write!(out, ": {} ", priority.name());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(priority.name().as_bytes());
+    out.push(b' ');
 }
 
 #[cfg(test)]

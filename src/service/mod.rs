@@ -353,10 +353,12 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
 
 /// Opens the file for counts, if there is to be one.
 fn samples(settings: Option<&samples::Settings>) -> Result<Option<Samples>, Error> {
-    let opened = settings.map(|settings| Samples::open(settings, clock::realtime_ns()));
-    opened
-        .transpose()
-        .map_err(|source| Error::Io { what: "cannot open the statistics file (-s)", source })
+    let Some(settings) = settings else { return Ok(None) };
+    let opened = Samples::open(settings, clock::realtime_ns()).map_err(|error| {
+        let path = settings.path.display();
+        Error::Refused(format!("cannot open the statistics file (-s): {path}: {error}"))
+    })?;
+    Ok(Some(opened))
 }
 
 /// Makes the world that a capture, or a section of one, begins with.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use rustc_hash::FxHashSet;
 
+use super::losses::Losses;
 use super::plan::AuditFacts;
 use super::plan::Host;
 use super::plan::Plan;
@@ -26,7 +27,6 @@ use crate::log_limited;
 use crate::metrics::METRICS;
 use crate::sources::AuditSource;
 use crate::sources::Guardian;
-use crate::sources::Loss;
 use crate::sources::audit::Control;
 use crate::sources::audit::Look;
 use crate::sources::audit::SeatKind;
@@ -217,9 +217,9 @@ pub(super) enum Care {
 }
 
 /// Looks after seat and rules; losses are noted.
-pub(super) fn look_after(source: &mut AuditSource, losses: &mut Vec<Loss>) -> Care {
+pub(super) fn look_after(source: &mut AuditSource, losses: &mut Losses) -> Care {
     let Some(look) = source.look_after(Instant::now()) else { return Care::Good };
-    losses.extend(look.loss);
+    losses.add(look.loss);
     if look.is_seat_lost {
         return Care::Lost("somebody else holds the audit's seat now".to_owned());
     }

@@ -10,6 +10,9 @@ use crate::sources::Loss;
 /// The rule name and the beginning of the text of Falco's alert.
 pub const RULE: &str = "Falco internal: syscall event drop";
 
+/// What is told of causes in one alert, in bytes: when there is more, no further one is added.
+const MAX_WHAT: usize = 4096;
+
 /// Nanoseconds of a second.
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -71,16 +74,19 @@ impl Drops {
         self.settings = settings;
     }
 
-    /// Notes a loss.
-    pub fn note(&mut self, loss: &Loss) {
-        let what = format!("{}: {}", loss.source, loss.cause);
+    /// Notes a loss; `detail` says what of, if more is known than its cause.
+    pub fn note(&mut self, loss: &Loss, detail: Option<&str>) {
+        let mut what = format!("{}: {}", loss.source, loss.cause);
+        if let Some(detail) = detail {
+            what = format!("{what}: {detail}");
+        }
         let lost = loss.count.unwrap_or(1);
         match &mut self.pending {
             Some(pending) => {
                 pending.lost = pending.lost.saturating_add(lost);
                 pending.is_known &= loss.count.is_some();
                 pending.until_ns = loss.until_ns;
-                if !pending.what.contains(&what) {
+                if !pending.what.contains(&what) && pending.what.len() < MAX_WHAT {
                     pending.what = format!("{}, {what}", pending.what);
                 }
             }
@@ -218,8 +224,8 @@ mod tests {
     #[test]
     fn a_loss_is_told_with_what_and_how_many() {
         let mut drops = drops(0.0);
-        drops.note(&loss(Some(3)));
-        drops.note(&loss(Some(4)));
+        drops.note(&loss(Some(3)), None);
+        drops.note(&loss(Some(4)), None);
         assert_eq!(drops.check(SECOND_NS / 2, 10), None);
         let reaction = drops.check(SECOND_NS, 10).unwrap();
         assert_eq!(reaction.actions, [DropAction::Log, DropAction::Alert]);
@@ -237,9 +243,9 @@ mod tests {
     #[test]
     fn a_share_below_the_threshold_is_passed_over_and_an_unknown_one_is_not() {
         let mut drops = drops(0.1);
-        drops.note(&loss(Some(1)));
+        drops.note(&loss(Some(1)), None);
         assert_eq!(drops.check(SECOND_NS, 1000), None);
-        drops.note(&loss(None));
+        drops.note(&loss(None), None);
         assert!(drops.check(2 * SECOND_NS, 2000).is_some());
         let report = drops.report();
         assert!(report.contains("detected: 1 occurrences\n") && report.ends_with("taken: 1\n"));
@@ -250,11 +256,31 @@ mod tests {
         let mut drops = drops(0.0);
         let mut acted = 0;
         for second in 1..=10 {
-            drops.note(&loss(None));
+            drops.note(&loss(None), None);
             let reaction = drops.check(second * SECOND_NS, 0).unwrap();
             acted += u32::from(!reaction.actions.is_empty());
         }
         assert_eq!(acted, 5);
         assert!(drops.report().contains("detected: 10 occurrences"));
+    }
+
+    #[test]
+    fn an_alert_names_what_was_lost_as_far_as_there_is_room() {
+        let mut drops = drops(0.0);
+        let cause = LossCause::UnwatchedMount;
+        let loss = Loss { source: "fanotify", cause, count: None, since_ns: 1, until_ns: 2 };
+        drops.note(&loss, Some("/a (odd): EINVAL"));
+        drops.note(&loss, Some("/b (odd): EINVAL"));
+        let reaction = drops.check(SECOND_NS, 0).unwrap();
+        let cause = |reaction: &Reaction| {
+            reaction.fields.iter().find(|field| field.0 == "eyas_cause").unwrap().1.clone()
+        };
+        let expected = "fanotify: a mount cannot be watched: /a (odd): EINVAL, fanotify: a mount \
+                        cannot be watched: /b (odd): EINVAL";
+        assert_eq!(cause(&reaction), expected);
+        for number in 0..1000 {
+            drops.note(&loss, Some(&format!("/{number}")));
+        }
+        assert!(cause(&drops.check(2 * SECOND_NS, 0).unwrap()).len() < 2 * MAX_WHAT);
     }
 }

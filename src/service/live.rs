@@ -23,9 +23,7 @@ use crate::log::Level;
 use crate::log_limited;
 use crate::metrics::METRICS;
 use crate::sources::AuditSource;
-use crate::sources::Drained;
 use crate::sources::FileWatch;
-use crate::sources::Loss;
 use crate::sources::ProcConnector;
 use crate::sources::Source;
 use crate::sources::guardian::Heart;
@@ -42,6 +40,7 @@ use super::file_batch::FileBatch;
 use super::guarded::Guarded;
 use super::judge::Judge;
 use super::keeper::Keeper;
+use super::losses::Losses;
 use super::sources::Planner;
 
 /// Records that a source hands out in one turn, at most: signals and timers get their turn too.
@@ -52,9 +51,6 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How often the guardian has to see that the audit's seat is read.
 const BEAT: Duration = Duration::from_millis(90);
-
-/// The least time between two readings of the whole of /proc, after losses.
-const RESYNC_EVERY_NS: u64 = 5_000_000_000;
 
 const PROCESSES: Token = Token(0);
 pub(super) const FILES: Token = Token(1);
@@ -127,9 +123,7 @@ pub struct Live {
     processes: Vec<ProcessRecord>,
     pub(super) audit: AuditBatch,
     pub(super) planner: Planner,
-    pub(super) losses: Vec<Loss>,
-    resync_due: bool,
-    resynced_at_ns: u64,
+    pub(super) losses: Losses,
     /// Something has happened to the guardian.
     is_guardian_dead: bool,
     pub(super) roots_noted_at_ns: u64,
@@ -168,9 +162,7 @@ impl Live {
             processes: Vec::with_capacity(BUDGET),
             audit: AuditBatch::default(),
             planner: Planner::default(),
-            losses: Vec::new(),
-            resync_due: false,
-            resynced_at_ns: 0,
+            losses: Losses::default(),
             is_guardian_dead: false,
             roots_noted_at_ns: 0,
         }
@@ -313,8 +305,7 @@ impl Live {
         match source.check_silence(Instant::now()) {
             Ok(Hearing::Good) => Ok(()),
             Ok(Hearing::Renewed(loss)) => {
-                self.losses.push(loss);
-                self.resync_due = true;
+                self.losses.add([loss]);
                 let fd = source.fd().as_raw_fd();
                 poll.registry().register(&mut SourceFd(&fd), PROCESSES, Interest::READABLE)
             }
@@ -328,10 +319,10 @@ impl Live {
     /// Looks after the guardian; a new one is waited on, too.
     fn keep_guarded(&mut self, poll: &Poll) -> io::Result<()> {
         let is_called_for = std::mem::take(&mut self.is_guardian_dead);
-        let Self { sources, losses, .. } = self;
-        if sources.guarded.look_after(is_called_for, losses)
-            && let Some(fd) = sources.guarded.fd()
-        {
+        let mut lost = Vec::new();
+        let is_new = self.sources.guarded.look_after(is_called_for, &mut lost);
+        self.losses.add(lost);
+        if is_new && let Some(fd) = self.sources.guarded.fd() {
             let fd = fd.as_raw_fd();
             poll.registry().register(&mut SourceFd(&fd), GUARDIAN, Interest::READABLE)?;
         }
@@ -381,7 +372,7 @@ impl Live {
         };
         if let Some(source) = &mut sources.files {
             match source.drain(BUDGET, &mut on_file) {
-                Ok(drained) => more |= note(drained, losses),
+                Ok(drained) => more |= losses.note(drained),
                 Err(error) => {
                     log!(Level::Critical, "{error}; {}", error.hint());
                     METRICS.sources.up.with(&["fanotify"]).set(0);
@@ -396,11 +387,7 @@ impl Live {
         };
         if let Some(source) = &mut sources.processes {
             match source.drain(BUDGET, &mut on_process) {
-                Ok(drained) => {
-                    let before = losses.len();
-                    more |= note(drained, losses);
-                    self.resync_due |= losses.len() > before;
-                }
+                Ok(drained) => more |= losses.note(drained),
                 Err(error) => {
                     log!(Level::Critical, "{error}; {}", error.hint());
                     METRICS.sources.up.with(&["proc_connector"]).set(0);
@@ -439,20 +426,11 @@ impl Live {
         let now_ns = clock::realtime_ns();
         judge.set_source("proc_connector");
         self.enricher.tick(now_ns, &mut |event| judge.judge(event));
-        for loss in self.losses.drain(..) {
-            let count =
-                loss.count.map_or_else(|| "an unknown number".to_owned(), |n| n.to_string());
-            log_limited!(Level::Warning, "{}: {count} of events lost: {}", loss.source, loss.cause);
-            let counted = METRICS.sources.drops.with(&[loss.source, &loss.cause.to_string()]);
-            counted.add(loss.count.unwrap_or(1));
-            judge.note_lost(loss.count.unwrap_or(1));
-            self.drops.note(&loss);
-        }
-        if self.resync_due && now_ns.saturating_sub(self.resynced_at_ns) >= RESYNC_EVERY_NS {
+        self.note_refused_mounts();
+        judge.note_lost(self.losses.tell(&mut self.drops));
+        if self.losses.take_resync(now_ns) {
             self.enricher.resync();
             METRICS.enrich.resyncs.increment();
-            self.resync_due = false;
-            self.resynced_at_ns = now_ns;
         }
         METRICS.enrich.processes.set(self.enricher.process_count());
         METRICS.enrich.forgotten.reach(self.enricher.forgotten_processes());
@@ -477,10 +455,4 @@ pub(super) fn register_watch(poll: &Poll, keeper: &Keeper) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
     }
-}
-
-/// Keeps a loss for later; whether more may wait.
-pub(super) fn note(drained: Drained, losses: &mut Vec<Loss>) -> bool {
-    losses.extend(drained.loss);
-    drained.more
 }

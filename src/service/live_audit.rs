@@ -15,7 +15,6 @@ use super::live::AUDIT;
 use super::live::BUDGET;
 use super::live::Live;
 use super::live::Sources;
-use super::live::note;
 use super::plan::Plan;
 use crate::decode::Record;
 use crate::engine::ruleset::RuleSet;
@@ -50,7 +49,7 @@ impl Live {
             }
         };
         match source.drain(BUDGET, &mut on_call) {
-            Ok(drained) => note(drained, losses),
+            Ok(drained) => losses.note(drained),
             Err(error) => {
                 log!(Level::Critical, "{error}; {}", error.hint());
                 METRICS.sources.up.with(&["audit"]).set(0);

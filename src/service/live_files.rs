@@ -38,6 +38,12 @@ impl Live {
         }
     }
 
+    /// Mounts that cannot be watched are losses.
+    pub(super) fn note_refused_mounts(&mut self) {
+        let Some(files) = &mut self.sources.files else { return };
+        self.losses.add_refused(files.take_refused(), clock::realtime_ns());
+    }
+
     /// Once a second: a file has another path for processes that have another root.
     pub(super) fn note_roots(&mut self) {
         let now_ns = clock::realtime_ns();

@@ -16,6 +16,7 @@ pub mod keeper;
 pub mod live;
 mod live_audit;
 mod live_files;
+mod losses;
 mod narrow;
 pub mod notify;
 pub mod open_filter;

@@ -32,6 +32,7 @@ mod telling;
 pub use super::mounts::Mount;
 pub use super::mounts::MountChange;
 pub use super::mounts::MountState;
+pub use super::mounts::Refused;
 pub use interest::Interest;
 pub use interest::MayMatch;
 pub use places::Place;
@@ -219,6 +220,12 @@ impl FileWatch {
     /// Every mount of our namespace, and whether it is watched.
     pub fn mounts(&self) -> impl Iterator<Item = &Mount> {
         self.mounts.table().values()
+    }
+
+    /// Takes the mounts, of any namespace, that the kernel has refused to watch since the last
+    /// time; each is told once.
+    pub fn take_refused(&mut self) -> impl Iterator<Item = Refused> + use<> {
+        self.mounts.take_refused().into_iter().chain(self.namespaces.take_refused())
     }
 
     /// How many other mount namespaces are watched.

@@ -89,10 +89,23 @@ pub enum LossCause {
     KernelBacklog,
     /// The file of an event could not be opened (no free descriptors, mostly).
     Unopened,
+    /// The kernel refuses to watch a mount: nothing is told of its files.
+    UnwatchedMount,
     /// The agent stood still, and its guardian answered in its place.
     StoodStill,
     /// An agent before this one died.
     Died,
+}
+
+impl LossCause {
+    /// Whether what is known of processes may be wrong afterwards.
+    #[must_use]
+    pub const fn leaves_processes_stale(self) -> bool {
+        matches!(
+            self,
+            Self::ReceiveBuffer | Self::SequenceGap | Self::Silence | Self::QueueOverflow
+        )
+    }
 }
 
 impl fmt::Display for LossCause {
@@ -104,6 +117,7 @@ impl fmt::Display for LossCause {
             Self::QueueOverflow => "kernel event queue full",
             Self::KernelBacklog => "the audit's backlog was full",
             Self::Unopened => "files of events could not be opened",
+            Self::UnwatchedMount => "a mount cannot be watched",
             Self::StoodStill => "the agent stood still",
             Self::Died => "an agent before this one was killed or crashed",
         })

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::io::Read;
@@ -20,6 +21,9 @@ use crate::metrics::METRICS;
 
 /// More than a host with a thousand containers has; the rest is not read.
 pub(super) const MAX_BYTES: u64 = 16 << 20;
+
+/// Refusals that wait to be told; more are counted alone.
+const MAX_REFUSED: usize = 64;
 
 /// One mount, as far as it matters here.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,8 +52,31 @@ pub enum MountState {
     Remote,
     /// Another mount hangs on the same place and hides it.
     Hidden,
+    /// Its path leads nowhere or elsewhere: it has just gone, or one further up hides it.
+    Unreachable,
     /// The kernel refused the mark: its errno by name and text.
     Refused(String),
+}
+
+/// A mount that the kernel refuses to watch: nothing is told of what is opened through it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// Where it hangs, as its namespace sees it.
+    pub mount_point: Vec<u8>,
+    /// Type of its filesystem.
+    pub fs_type: Vec<u8>,
+    /// The kernel's answer: errno by name and text.
+    pub answer: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whoever mounts names it: no control character gets into a log.
+        let place = String::from_utf8_lossy(&self.mount_point);
+        let kind = String::from_utf8_lossy(&self.fs_type);
+        let (place, kind, answer) = (place.escape_debug(), kind.escape_debug(), &self.answer);
+        write!(formatter, "{place} ({kind}): fanotify_mark: {answer}")
+    }
 }
 
 /// What one look at the mounts came to.
@@ -72,13 +99,14 @@ pub(super) struct Mounts {
     file: File,
     text: Vec<u8>,
     table: Table,
+    refused: Vec<Refused>,
 }
 
 impl Mounts {
     /// Knows none yet.
     pub(super) fn open() -> io::Result<Self> {
         let file = File::open("/proc/self/mountinfo")?;
-        Ok(Self { file, text: Vec::new(), table: Table::new() })
+        Ok(Self { file, text: Vec::new(), table: Table::new(), refused: Vec::new() })
     }
 
     /// The descriptor that tells of changes (`POLLPRI`, `POLLERR`).
@@ -91,6 +119,11 @@ impl Mounts {
         &self.table
     }
 
+    /// Takes what was refused since the last time.
+    pub(super) fn take_refused(&mut self) -> Vec<Refused> {
+        std::mem::take(&mut self.refused)
+    }
+
     /// Reads the table and has `mark` mark each mount that is to be watched.
     pub(super) fn sync(
         &mut self,
@@ -99,14 +132,16 @@ impl Mounts {
         self.text.clear();
         self.file.rewind()?;
         self.file.by_ref().take(MAX_BYTES).read_to_end(&mut self.text)?;
-        Ok(sync(&mut self.table, &self.text, mark))
+        Ok(sync(&mut self.table, &self.text, &mut self.refused, mark))
     }
 }
 
 /// Brings `table` up to the mountinfo `text`, and has `mark` mark each mount that is to be watched.
+/// One that is newly refused is added to `refused`.
 pub(super) fn sync(
     table: &mut Table,
     text: &[u8],
+    refused: &mut Vec<Refused>,
     mut mark: impl FnMut(&Path) -> io::Result<()>,
 ) -> MountChange {
     let lines: Vec<_> = mountinfo::parse(text).collect();
@@ -117,6 +152,7 @@ pub(super) fn sync(
         let state = unwatched(line, &lines).unwrap_or_else(|| {
             match mark(Path::new(OsStr::from_bytes(&mount_point))) {
                 Ok(()) => MountState::Marked,
+                Err(error) if leads_nowhere(&error) => MountState::Unreachable,
                 Err(error) => MountState::Refused(crate::sys::errno_text(&error)),
             }
         });
@@ -127,14 +163,36 @@ pub(super) fn sync(
             root: mountinfo::unescape(line.root).into_owned(),
             state,
         };
-        if table.get(&line.id) != Some(&mount) {
+        let before = table.get(&line.id);
+        if before != Some(&mount) {
             change.count(&mount.state);
+            note_refused(before, &mount, refused);
         }
         found.insert(line.id, mount);
     }
     change.gone = table.keys().filter(|id| !found.contains_key(id)).count();
     *table = found;
     change
+}
+
+/// Notes a mount that is refused and wasn't before.
+fn note_refused(before: Option<&Mount>, now: &Mount, refused: &mut Vec<Refused>) {
+    let MountState::Refused(answer) = &now.state else { return };
+    let is_known = before.is_some_and(|before| {
+        before.mount_point == now.mount_point && matches!(before.state, MountState::Refused(_))
+    });
+    if !is_known && refused.len() < MAX_REFUSED {
+        refused.push(Refused {
+            mount_point: now.mount_point.clone(),
+            fs_type: now.fs_type.clone(),
+            answer: answer.clone(),
+        });
+    }
+}
+
+/// Whether a failed mark is about the path and not about the mount.
+fn leads_nowhere(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENOTDIR | libc::ESRCH))
 }
 
 impl MountChange {
@@ -157,7 +215,10 @@ impl MountChange {
                 self.refused += 1;
                 METRICS.fanotify.mounts_refused.increment();
             }
-            MountState::Pseudo | MountState::Remote | MountState::Hidden => {}
+            MountState::Pseudo
+            | MountState::Remote
+            | MountState::Hidden
+            | MountState::Unreachable => {}
         }
     }
 }
@@ -256,5 +317,27 @@ mod tests {
         assert_eq!(mounts.sync(refuse).unwrap(), MountChange::default());
         let marked = mounts.sync(|_| Ok(())).unwrap();
         assert_eq!(marked.marked, first.refused);
+    }
+
+    #[test]
+    fn a_refused_mount_is_noted_once_and_one_that_is_gone_not_at_all() {
+        let text = b"1 0 8:1 / / rw - ext4 /dev/sda1 rw\n\
+                     2 1 0:5 / /a\\012b rw - odd odd rw\n\
+                     3 1 0:6 / /gone rw - tmpfs tmpfs rw\n";
+        let (mut table, mut refused) = (Table::new(), Vec::new());
+        let mut look = |errno: i32| {
+            sync(&mut table, text, &mut refused, |path| match path.to_str() {
+                Some("/") => Ok(()),
+                Some("/gone") => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+                _ => Err(io::Error::from_raw_os_error(errno)),
+            });
+            std::mem::take(&mut refused)
+        };
+        let told: Vec<_> = look(libc::ENODEV).iter().map(ToString::to_string).collect();
+        assert_eq!(told, ["/a\\nb (odd): fanotify_mark: ENODEV (No such device)"]);
+        assert_eq!(look(libc::ENODEV), []);
+        assert_eq!(look(libc::EINVAL), [], "another reason is no other mount");
+        assert_eq!(look(libc::ENOENT), []);
+        assert_eq!(look(libc::ENODEV).len(), 1);
     }
 }

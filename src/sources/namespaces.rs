@@ -28,6 +28,7 @@ use rustc_hash::FxHashMap;
 use super::mounts;
 use super::mounts::Mount;
 use super::mounts::MountChange;
+use super::mounts::Refused;
 use super::mounts::Table;
 use crate::procfs::Proc;
 use crate::sys::fs;
@@ -68,6 +69,7 @@ pub(super) struct Namespaces {
     /// When anything was last told of processes.
     told_at: Duration,
     text: Vec<u8>,
+    refused: Vec<Refused>,
 }
 
 #[derive(Debug)]
@@ -104,12 +106,18 @@ impl Namespaces {
             last_birth: Duration::ZERO,
             told_at: Duration::ZERO,
             text: Vec::new(),
+            refused: Vec::new(),
         })
     }
 
     /// How many are known.
     pub(super) fn len(&self) -> usize {
         self.known.len()
+    }
+
+    /// Takes what was refused since the last time.
+    pub(super) fn take_refused(&mut self) -> Vec<Refused> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Whether that one is known.
@@ -332,7 +340,7 @@ impl Namespaces {
             return Some(MountChange::default());
         }
         namespace.text = text;
-        let change = mounts::sync(&mut namespace.table, &self.text, mark_inside);
+        let change = mounts::sync(&mut namespace.table, &self.text, &mut self.refused, mark_inside);
         if change != MountChange::default() {
             self.by_mount.retain(|_, namespace| *namespace != id);
             self.by_mount.extend(namespace.table.keys().map(|mount| (*mount, id)));

@@ -15,6 +15,7 @@ use std::process::ExitStatus;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -51,7 +52,7 @@ pub fn read(path: impl AsRef<Path>) -> String {
 pub struct Sandbox {
     /// Its path.
     pub dir: PathBuf,
-    _scope: Arc<Scope>,
+    _scope: Scope,
 }
 
 impl Sandbox {
@@ -377,25 +378,24 @@ impl Drop for Agent {
 /// In some environments tests run in a cgroup whose path looks like a container's to Falco and so
 /// to us; names that end in `.scope` are exempt.
 #[derive(Debug)]
-pub struct Scope {
-    /// Each one's directory and the one that this process came from.
-    groups: Vec<(PathBuf, PathBuf)>,
-}
+pub struct Scope(());
+
+/// How many want the cgroups; of each its directory and the one that this process came from.
+/// Locked while they are made or removed, or a removal would end children that just came.
+static GROUPS: Mutex<(usize, Vec<(PathBuf, PathBuf)>)> = Mutex::new((0, Vec::new()));
 
 impl Scope {
     /// Moves this process into one, or into the one it is in already; back on the last drop.
-    pub fn enter() -> Arc<Self> {
-        static CURRENT: Mutex<std::sync::Weak<Scope>> = Mutex::new(std::sync::Weak::new());
-        let mut current = CURRENT.lock().unwrap();
-        if let Some(scope) = current.upgrade() {
-            return scope;
+    pub fn enter() -> Self {
+        let mut current = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.0 == 0 {
+            current.1 = Self::make();
         }
-        let scope = Arc::new(Self::make());
-        *current = Arc::downgrade(&scope);
-        scope
+        current.0 += 1;
+        Self(())
     }
 
-    fn make() -> Self {
+    fn make() -> Vec<(PathBuf, PathBuf)> {
         let mut groups = Vec::new();
         for line in read("/proc/self/cgroup").lines() {
             let mut parts = line.splitn(3, ':').skip(1);
@@ -423,16 +423,21 @@ impl Scope {
             fs::write(dir.join("cgroup.procs"), std::process::id().to_string()).unwrap();
             groups.push((dir, parent));
         }
-        Self { groups }
+        groups
     }
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        for (dir, parent) in &self.groups {
+        let mut current = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
+        current.0 -= 1;
+        if current.0 > 0 {
+            return;
+        }
+        for (dir, parent) in current.1.drain(..) {
             let _ = fs::write(parent.join("cgroup.procs"), std::process::id().to_string());
             let deadline = Instant::now() + Duration::from_secs(5);
-            while fs::remove_dir(dir).is_err() && dir.exists() && Instant::now() < deadline {
+            while fs::remove_dir(&dir).is_err() && dir.exists() && Instant::now() < deadline {
                 // Only what tests started and left can be in there.
                 for pid in read(dir.join("cgroup.procs")).lines().flat_map(str::parse) {
                     let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);

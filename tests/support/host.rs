@@ -169,6 +169,18 @@ impl Drop for Staying {
     }
 }
 
+/// Of an argument that names a file of the project a copy in `dir`, of any other itself: a checkout
+/// may be somebody else's, whose rules an agent that runs as root refuses.
+fn own_copy(argument: &str, dir: &Path) -> PathBuf {
+    let path = Path::new(argument);
+    if !path.starts_with(env!("CARGO_MANIFEST_DIR")) || !path.is_file() {
+        return path.to_owned();
+    }
+    let copy = dir.join(path.file_name().unwrap());
+    fs::write(&copy, fs::read(path).unwrap()).unwrap();
+    copy
+}
+
 /// The agent, running; killed on drop.
 #[derive(Debug)]
 pub struct Agent {
@@ -176,6 +188,7 @@ pub struct Agent {
     lines: Receiver<String>,
     seen: Vec<String>,
     errors: Arc<Mutex<String>>,
+    _copies: tempfile::TempDir,
 }
 
 /// How an agent ended.
@@ -206,8 +219,9 @@ impl Agent {
 
     /// Starts it with these arguments.
     pub fn start(arguments: &[&str]) -> Self {
+        let copies = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_eyas"))
-            .args(arguments)
+            .args(arguments.iter().map(|argument| own_copy(argument, copies.path())))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -231,7 +245,7 @@ impl Agent {
                 written.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..size]));
             }
         });
-        Self { child, lines, seen: Vec::new(), errors }
+        Self { child, lines, seen: Vec::new(), errors, _copies: copies }
     }
 
     /// Its process id.

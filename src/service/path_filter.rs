@@ -1,7 +1,7 @@
 //! Can any rule alert on an open of this path, whoever opens it and how?
 //!
 //! Each rule's condition is judged by the path alone, with three answers: true, false, depends.
-//! Where it is false for all rules, the costly looks at /proc are left out. What isn't
+//! Where it is false for all rules, a traced call takes no second stop. What isn't
 //! understood here (patterns, transformers, lists of a kind) depends: too much is looked at then,
 //! never too little.
 
@@ -22,12 +22,6 @@ pub struct Opening<'o> {
     /// `evt.is_open_write`, if it is known.
     pub writes: Option<bool>,
 }
-
-/// The event that every open seen by fanotify comes as; how it was opened isn't known.
-const ANY: Opening<'_> = Opening { event: EVENT, reads: None, writes: None };
-
-/// Its name.
-const EVENT: &[u8] = b"openat";
 
 /// The conditions of all rules about opens.
 #[derive(Clone, Debug)]
@@ -74,13 +68,7 @@ impl PathFilter {
         Self { rules: rules.map(|rule| Tree::of(&rule.expr)).collect() }
     }
 
-    /// Whether a rule can match an open of `path`.
-    #[must_use]
-    pub fn may_match(&self, path: &[u8]) -> bool {
-        self.may_match_call(path, &ANY)
-    }
-
-    /// The same of a call of which more is known.
+    /// Whether a rule can match an open of `path` of which this is known, too.
     #[must_use]
     pub fn may_match_call(&self, path: &[u8], opening: &Opening<'_>) -> bool {
         self.rules.iter().any(|tree| tree.judge(path, opening) != Some(false))
@@ -207,7 +195,8 @@ mod tests {
 
     fn may_match(condition: &str, path: &str) -> bool {
         let filter = PathFilter { rules: vec![Tree::of(&parse(condition).unwrap())] };
-        filter.may_match(path.as_bytes())
+        let opening = Opening { event: b"openat", reads: None, writes: None };
+        filter.may_match_call(path.as_bytes(), &opening)
     }
 
     /// A test that a condition can or can't hold on a path.

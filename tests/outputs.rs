@@ -215,3 +215,46 @@ fn costs_only_itself(name: &'static str, channel: Box<dyn Channel>) {
     // What a pipe or a socket took counts as written.
     assert!(lost + failed >= ALERTS - 1024, "{name}: {lost} + {failed}");
 }
+
+/// A program that neither reads nor ends is ended with its successor's start, and does not stay.
+#[test]
+fn a_program_that_never_reads_does_not_outlive_its_output() {
+    for keep_alive in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let pid_file = dir.path().join("pid");
+        let program = format!(
+            "trap '' TERM; echo $$ > {0}.new; mv {0}.new {0}; exec sleep 1000",
+            pid_file.display()
+        );
+        let settings = Settings {
+            capacity: 4096,
+            when_full: WhenFull::Drop,
+            buffered: false,
+            timeout: Duration::from_millis(200),
+            may_end: false,
+        };
+        let never: Box<dyn Channel> =
+            Box::new(Program::new(ProgramSettings { program, keep_alive }));
+        let old = Outputs::start(settings, vec![("program", never)], || {}).unwrap();
+        for _ in 0..1000 {
+            old.push(&[b'x'; 1000], 4);
+        }
+        await_that("it runs", || pid_file.exists());
+        let pid = text(&fs::read(&pid_file).unwrap()).trim().parse().unwrap();
+        let taken = dir.path().join("taken");
+        let program = format!("cat >> {}", taken.display());
+        let make: eyas::outputs::Make = Box::new(move || {
+            let settings = ProgramSettings { program, keep_alive: true };
+            Ok(Box::new(Program::new(settings)))
+        });
+        let (new, successors) =
+            Outputs::start_beside(settings, vec![("program", make)], || {}).unwrap();
+        successors.follow(old);
+        new.push(b"afterwards", 4);
+        await_that("its successor works", || {
+            fs::read(&taken).is_ok_and(|text| text == b"afterwards\n")
+        });
+        assert!(eyas::sys::process::is_gone(pid), "it lives");
+        assert!(new.finish().is_complete);
+    }
+}

@@ -109,6 +109,12 @@ impl Gauge {
         self.0.store(value, Relaxed);
     }
 
+    /// Adds the difference of two numbers, for a gauge that shows the sum of several.
+    pub fn shift(&self, from: u64, to: u64) {
+        // Modulo 2^64: the sum is right again whichever of several comes first.
+        self.0.fetch_add(to.wrapping_sub(from), Relaxed);
+    }
+
     /// What it stands at.
     #[must_use]
     pub fn get(&self) -> u64 {

@@ -10,6 +10,7 @@ mod lines;
 mod privileges;
 pub mod program;
 mod queue;
+mod running;
 pub mod spool;
 pub mod stdout;
 pub mod syslog;
@@ -18,7 +19,7 @@ mod worker;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -122,6 +123,13 @@ pub trait Channel: Send {
     /// Whether it starts programs. Its thread keeps every privilege then, since they may need any.
     fn runs_programs(&self) -> bool {
         false
+    }
+
+    /// Takes a word that is set once nothing is waited for any more; whoever would still wait for
+    /// others then comes back. How long that may take, if the channel heeds it.
+    fn stop_with(&mut self, stop: Arc<AtomicBool>) -> Option<Duration> {
+        drop(stop);
+        None
     }
 
     /// How long the end waits for it if nothing moves; `None`: as long as for others.
@@ -401,10 +409,11 @@ impl Outlet {
                 let left = u64::try_from(self.queue.discard()).unwrap_or(u64::MAX);
                 METRICS.outputs.failed.add(left);
                 self.state.failed.fetch_add(left, Relaxed);
+                self.state.stop.store(true, Relaxed);
                 discards_since = Some(Instant::now());
             }
             // A thread that stands in a system call can't be ended; it goes with the process.
-            if discards_since.is_some_and(|since| since.elapsed() > Duration::from_millis(200)) {
+            if discards_since.is_some_and(|since| since.elapsed() > self.state.stop_patience()) {
                 self.tell_losses();
                 return false;
             }

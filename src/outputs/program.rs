@@ -3,18 +3,25 @@
 
 use std::io;
 use std::io::Write as _;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::lines::Lines;
+use super::running::{Running, end_all};
 use super::{Alert, Channel, Fault};
 use crate::log;
 use crate::log::Level;
-use crate::sys::process;
 
-/// How long the end waits for a program after its input has ended; then it goes on alone.
-const END_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a program may take after its input has ended; then it is ended.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The same at the end of the channel.
+const END_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the end waits, once nothing is waited for any more, until the programs are ended.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Which program.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,41 +36,61 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Program {
     settings: Settings,
-    child: Option<Child>,
-    /// Programs whose input has ended and that haven't.
-    leaving: Vec<Child>,
+    running: Option<Running>,
+    /// Programs whose input has ended and that haven't, and since when that is so.
+    leaving: Vec<(Running, Instant)>,
     lines: Lines,
+    stop: Arc<AtomicBool>,
 }
 
 impl Program {
     /// Starts nothing yet.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, child: None, leaving: Vec::new(), lines: Lines::default() }
+        Self {
+            settings,
+            running: None,
+            leaving: Vec::new(),
+            lines: Lines::default(),
+            stop: Arc::default(),
+        }
     }
 
-    fn start(&self) -> Result<Child, Fault> {
-        let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(&self.settings.program).stdin(Stdio::piped());
-        // The agent's threads block the signals that its loop reads.
-        process::unblock_signals_in(&mut command);
-        command.spawn().map_err(|error| Fault::Again(format!("/bin/sh can't be started: {error}")))
+    fn start(&self) -> Result<Running, Fault> {
+        Running::start(&self.settings.program)
+            .map_err(|error| Fault::Again(format!("/bin/sh can't be started: {error}")))
     }
 
     /// One process, one alert.
     fn hand_over(&self, alert: &Alert) -> Result<(), Fault> {
-        let mut child = self.start()?;
-        if let Some(mut input) = child.stdin.take() {
+        let mut program = self.start()?;
+        if let Some(mut input) = program.input(&self.stop) {
             let mut line = alert.text.to_vec();
             line.push(b'\n');
             match input.write_all(&line) {
                 // It needed no more to know.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-                result => result.map_err(|error| Fault::Unfit(error.to_string()))?,
+                Err(error) => {
+                    end_all(vec![program]);
+                    return Err(self.not_taken(error.to_string()));
+                }
+                Ok(()) => {}
             }
         }
-        let status = child.wait().map_err(|error| Fault::Unfit(error.to_string()))?;
-        if status.success() { Ok(()) } else { Err(Fault::Unfit(self.ended(status))) }
+        program.end_input();
+        match program.wait(&self.stop) {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(Fault::Unfit(self.ended(status))),
+            None => {
+                end_all(vec![program]);
+                Err(self.not_taken(format!("`{}` did not end", self.settings.program)))
+            }
+        }
+    }
+
+    /// No other alert is tried once nothing is waited for any more.
+    fn not_taken(&self, reason: String) -> Fault {
+        if self.stop.load(Relaxed) { Fault::Again(reason) } else { Fault::Unfit(reason) }
     }
 
     fn ended(&self, status: ExitStatus) -> String {
@@ -72,25 +99,24 @@ impl Program {
 
     /// All alerts to the one process.
     fn pass_on(&mut self, alerts: &[Arc<Alert>]) -> Result<(), (usize, Fault)> {
-        let mut child = match self.child.take() {
-            Some(child) => child,
+        let mut program = match self.running.take() {
+            Some(program) => program,
             None => self.start().map_err(|fault| (0, fault))?,
         };
-        let Some(input) = &mut child.stdin else { return Ok(()) };
-        match self.lines.write(alerts, input) {
+        let Some(mut input) = program.input(&self.stop) else { return Ok(()) };
+        match self.lines.write(alerts, &mut input) {
             Ok(()) => {
-                self.child = Some(child);
+                self.running = Some(program);
                 Ok(())
             }
             Err((done, error)) => {
                 self.lines.restart();
-                drop(child.stdin.take());
-                let reason = match child.try_wait() {
-                    Ok(Some(status)) => self.ended(status),
-                    _ => {
-                        self.leaving.push(child);
-                        format!("`{}` reads nothing any more: {error}", self.settings.program)
-                    }
+                program.end_input();
+                let reason = if let Some(status) = program.status() {
+                    self.ended(status)
+                } else {
+                    self.leaving.push((program, Instant::now()));
+                    format!("`{}` reads nothing any more: {error}", self.settings.program)
                 };
                 Err((done, Fault::Again(reason)))
             }
@@ -99,22 +125,34 @@ impl Program {
 
     /// Ends the program's input; it may take its time to end.
     fn let_go(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            drop(child.stdin.take());
-            self.leaving.push(child);
+        if let Some(mut program) = self.running.take() {
+            program.end_input();
+            self.leaving.push((program, Instant::now()));
         }
         self.lines.restart();
     }
 
-    /// Forgets the programs that have ended.
-    fn reap(&mut self) {
-        self.leaving.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    /// Forgets the programs that have ended, and ends those that take too long.
+    fn reap(&mut self, patience: Duration) {
+        self.leaving.retain_mut(|(program, _)| program.status().is_none());
+        let is_late = |(_, since): &mut (Running, Instant)| since.elapsed() >= patience;
+        let late: Vec<_> =
+            self.leaving.extract_if(.., is_late).map(|(program, _)| program).collect();
+        if !late.is_empty() {
+            log!(
+                Level::Warning,
+                "program: `{}` does not end with its input; it is ended",
+                self.settings.program
+            );
+            end_all(late);
+        }
     }
 }
 
 impl Channel for Program {
     fn write(&mut self, alerts: &[Arc<Alert>]) -> Result<(), (usize, Fault)> {
         if self.settings.keep_alive {
+            self.reap(PATIENCE);
             return self.pass_on(alerts);
         }
         for (done, alert) in alerts.iter().enumerate() {
@@ -127,28 +165,35 @@ impl Channel for Program {
         true
     }
 
+    fn stop_with(&mut self, stop: Arc<AtomicBool>) -> Option<Duration> {
+        self.stop = stop;
+        Some(STOP_PATIENCE)
+    }
+
     fn reopen(&mut self) {
         self.let_go();
-        self.reap();
+        self.reap(PATIENCE);
     }
 
     fn idle(&mut self) {
-        self.reap();
+        self.reap(PATIENCE);
         // A program that ended by itself is told of now, not at the next alert.
-        let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-        if let Some(status) = ended {
+        if let Some(status) = self.running.as_mut().and_then(Running::status) {
             log!(Level::Warning, "program: {}; the next alert starts it again", self.ended(status));
-            self.child = None;
+            self.running = None;
             self.lines.restart();
         }
     }
 
-    fn finish(&mut self, _: &dyn Fn()) -> Result<(), (usize, Fault)> {
+    fn finish(&mut self, progress: &dyn Fn()) -> Result<(), (usize, Fault)> {
         self.let_go();
         let began = Instant::now();
-        while !self.leaving.is_empty() && began.elapsed() < END_PATIENCE {
+        while !self.leaving.is_empty() {
+            // That has a deadline of its own.
+            progress();
+            let is_over = self.stop.load(Relaxed) || began.elapsed() >= END_PATIENCE;
+            self.reap(if is_over { Duration::ZERO } else { PATIENCE });
             std::thread::sleep(Duration::from_millis(5));
-            self.reap();
         }
         Ok(())
     }
@@ -202,8 +247,7 @@ mod tests {
         let program = format!("read -r l; echo \"$l\" >> {}; exit 3", file.display());
         let mut channel = channel(program, true);
         channel.write(&alerts(&["one"])).unwrap();
-        let child = channel.child.as_mut().unwrap();
-        while child.try_wait().unwrap().is_none() {
+        while channel.running.as_mut().unwrap().status().is_none() {
             std::thread::yield_now();
         }
         let (done, fault) = channel.write(&alerts(&["two"])).unwrap_err();

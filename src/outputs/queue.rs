@@ -52,7 +52,7 @@ pub(super) struct Queue {
     /// There is room again.
     went: Condvar,
     capacity: usize,
-    /// Shows how many wait.
+    /// Shows how many wait, in this queue and in that of whoever it follows.
     waiting: Arc<Gauge>,
 }
 
@@ -60,6 +60,8 @@ pub(super) struct Queue {
 struct Inner {
     alerts: VecDeque<Arc<Alert>>,
     bytes: usize,
+    /// How many of them the gauge shows.
+    shown: u64,
     thread: Thread,
     is_ended: bool,
     is_discarding: bool,
@@ -82,8 +84,9 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn show(&self, inner: &Inner) {
-        self.waiting.set(u64::try_from(inner.alerts.len()).unwrap_or(u64::MAX));
+    fn show(&self, inner: &mut Inner) {
+        let waiting = u64::try_from(inner.alerts.len()).unwrap_or(u64::MAX);
+        self.waiting.shift(std::mem::replace(&mut inner.shown, waiting), waiting);
     }
 
     /// Whether so much waits that it is not worth while to let more gather, or no room is left soon.
@@ -108,7 +111,7 @@ impl Queue {
         }
         inner.bytes += len;
         inner.alerts.push_back(Arc::clone(alert));
-        self.show(&inner);
+        self.show(&mut inner);
         // A wake is a system call, whether anybody sleeps or not.
         let wakes = match inner.thread {
             Thread::Works => false,
@@ -172,7 +175,7 @@ impl Queue {
             batch.push_back(alert);
         }
         inner.bytes -= bytes;
-        self.show(&inner);
+        self.show(&mut inner);
         drop(inner);
         self.went.notify_all();
         Order::Write
@@ -206,7 +209,7 @@ impl Queue {
         inner.is_discarding = true;
         inner.bytes = 0;
         let count = inner.alerts.drain(..).count();
-        self.show(&inner);
+        self.show(&mut inner);
         drop(inner);
         self.came.notify_all();
         self.went.notify_all();
@@ -260,6 +263,20 @@ mod tests {
             assert_eq!(taken.join().unwrap(), Order::Write);
         });
         assert_eq!((batch.len(), queue.len()), (1, 0));
+    }
+
+    #[test]
+    fn two_queues_of_one_output_show_what_waits_in_both() {
+        let gauge = Arc::new(Gauge::new());
+        let (old, new) = (Queue::new(8, Arc::clone(&gauge)), Queue::new(8, Arc::clone(&gauge)));
+        (0..3).for_each(|_| push(&old));
+        (0..2).for_each(|_| push(&new));
+        assert_eq!(gauge.get(), 5);
+        let mut batch = VecDeque::new();
+        assert_eq!(new.take(&mut batch, || None, Duration::ZERO), Order::Write);
+        assert_eq!(gauge.get(), 3);
+        assert_eq!(old.discard(), 3);
+        assert_eq!(gauge.get(), 0);
     }
 
     #[test]

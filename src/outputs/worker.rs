@@ -43,6 +43,9 @@ const WAIT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is told that a channel still doesn't work.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
+/// How long the end waits for a channel that can't be told to stop.
+const STOP_PATIENCE: Duration = Duration::from_millis(200);
+
 /// What the thread tells the rest.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -59,9 +62,21 @@ pub(super) struct State {
     pub(super) failed: AtomicU64,
     /// How long the end waits for the channel, milliseconds; zero: as long as for others.
     end_patience_ms: AtomicU64,
+    /// What waits is given up: a channel that still waits for others is to come back.
+    pub(super) stop: Arc<AtomicBool>,
+    /// How long that may take, milliseconds; zero: as long as for others.
+    stop_patience_ms: AtomicU64,
 }
 
 impl State {
+    /// How long the end waits for the channel once it was told to stop.
+    pub(super) fn stop_patience(&self) -> Duration {
+        match self.stop_patience_ms.load(Relaxed) {
+            0 => STOP_PATIENCE,
+            patience => Duration::from_millis(patience),
+        }
+    }
+
     /// How long the end waits for the channel if nothing moves: a little more than it takes itself.
     pub(super) fn end_patience(&self) -> Duration {
         match self.end_patience_ms.load(Relaxed) {
@@ -90,7 +105,9 @@ impl Seat {
     /// Works until the end of the queue; `on_broken` is called if the channel is gone for good.
     pub(super) fn run(self, origin: Origin, on_broken: &dyn Fn()) {
         match self.channel(origin) {
-            Ok(channel) => {
+            Ok(mut channel) => {
+                let patience = channel.stop_with(Arc::clone(&self.state.stop));
+                self.state.stop_patience_ms.store(patience.map_or(0, milliseconds), Relaxed);
                 let patience = channel.end_patience().map_or(0, milliseconds);
                 self.state.end_patience_ms.store(patience, Relaxed);
                 if !channel.runs_programs() {
@@ -214,6 +231,9 @@ impl Worker {
     fn deliver(&mut self) -> Next {
         self.seat.mark_busy();
         while !self.batch.is_empty() {
+            if self.seat.state.stop.load(Relaxed) {
+                return self.follow(Order::Discard);
+            }
             let before = self.batch.len();
             let result = self.channel.write(self.batch.make_contiguous());
             let (done, fault) = match result {
@@ -244,6 +264,8 @@ impl Worker {
                     log_limited!(Level::Error, "{}: an alert is lost: {reason}", self.seat.name);
                 }
                 Fault::Full => {}
+                // Whoever has set that has told of it.
+                Fault::Again(_) if self.seat.state.stop.load(Relaxed) => {}
                 Fault::Again(reason) => {
                     if self.wait_after(&reason) == Next::Stop {
                         return Next::Stop;

@@ -9,6 +9,7 @@ mod attended;
 pub mod audit;
 pub mod coverage;
 pub mod drops;
+mod farewell;
 mod file_batch;
 pub mod guarded;
 pub mod judge;
@@ -62,7 +63,6 @@ use crate::log::Level;
 use crate::outputs::Finished;
 use crate::outputs::WhenFull;
 use crate::sys::clock;
-use crate::sys::poll;
 use crate::sys::poll::SignalFd;
 use crate::sys::process;
 
@@ -235,8 +235,7 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
     let began = Instant::now();
     let ended = live.run(&mut waiting, &mut judge, &mut keeper, setup.duration);
     keeper.stop();
-    // From here on a second signal ends the program at once.
-    let _ = poll::end_on_signals();
+    farewell::attend();
     if let Some(path) = &setup.pid_file {
         // It is stale anyway if it can't be removed.
         let _ = std::fs::remove_file(path);
@@ -288,8 +287,7 @@ pub fn profile_live(
     let mut live = Live::new(opened.sources, enricher, signals, drops).with_planner(opened.planner);
     on_ready();
     let ended = live.run_alone(&mut waiting, &mut judge, duration);
-    // From here on a second signal ends the program at once.
-    let _ = poll::end_on_signals();
+    farewell::attend();
     // What was seen is worth telling however it ended.
     if let Err(error) = ended {
         log!(Level::Error, "cannot wait for events: {error}");
@@ -331,7 +329,7 @@ fn run_replay(file: &Path, setup: Setup<'_>) -> Result<(), Error> {
         .and_then(|capture| {
             replay::run(capture, file, setup.duration, world_of, &mut judge, &mut should_stop)
         });
-    let _ = poll::end_on_signals();
+    farewell::attend();
     if setup.verbose {
         print_speed("", &judge, began.elapsed());
     }

@@ -86,6 +86,17 @@ pub fn end_on_signals() -> io::Result<()> {
     unblock_all()
 }
 
+/// Ends the process by this signal's default action.
+///
+/// # Errors
+///
+/// Those of [`end_on_signals`] and raise(3). It doesn't return otherwise, if the signal is one of
+/// those.
+pub fn end_by(signal: Signal) -> io::Result<()> {
+    end_on_signals()?;
+    Ok(signal::raise(signal)?)
+}
+
 /// Blocks all signals that can be blocked in the calling thread.
 ///
 /// # Errors
@@ -267,6 +278,33 @@ pub fn wait_readable(fd: BorrowedFd<'_>, limit: Duration) -> io::Result<bool> {
         Err(nix::errno::Errno::EINTR) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Waits until `fd` can be written to or its reader has gone; whether so, before `limit` is over.
+///
+/// # Errors
+///
+/// Those of poll(2), `EINTR` apart: that ends the waiting early.
+pub fn wait_writable(fd: BorrowedFd<'_>, limit: Duration) -> io::Result<bool> {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLOUT)];
+    let timeout = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+    match nix::poll::poll(&mut fds, timeout) {
+        Ok(ready) => Ok(ready > 0),
+        Err(nix::errno::Errno::EINTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Has reads and writes return `EAGAIN` instead of waiting, for all who share the open file.
+///
+/// # Errors
+///
+/// Those of fcntl(2).
+pub fn never_block(fd: BorrowedFd<'_>) -> io::Result<()> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let flags = OFlag::from_bits_retain(fcntl(fd, FcntlArg::F_GETFL)?);
+    fcntl(fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
 }
 
 /// Waits until one of both can be read, before `limit` is over; which can.

@@ -202,6 +202,30 @@ pub fn send_signal(pid: i32, signal: nix::sys::signal::Signal) -> io::Result<()>
     Ok(nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal)?)
 }
 
+/// Sends a signal to every process of a group, by the number of the process that began it.
+///
+/// # Errors
+///
+/// `ESRCH` if there is none, `EPERM`; `InvalidInput` for what isn't one group.
+pub fn send_signal_to_group(group: i32, signal: nix::sys::signal::Signal) -> io::Result<()> {
+    // 0 would be our own group, 1 everybody.
+    if group <= 1 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(nix::sys::signal::killpg(nix::unistd::Pid::from_raw(group), signal)?)
+}
+
+/// Whether a child has ended. Its number stays taken until it is waited for; `true`, too, if that
+/// has been done.
+#[must_use]
+pub fn has_ended(child: i32) -> bool {
+    use nix::sys::wait;
+    let flags =
+        wait::WaitPidFlag::WEXITED | wait::WaitPidFlag::WNOHANG | wait::WaitPidFlag::WNOWAIT;
+    let id = wait::Id::Pid(nix::unistd::Pid::from_raw(child));
+    !matches!(wait::waitid(id, flags), Ok(wait::WaitStatus::StillAlive))
+}
+
 /// The name of the host.
 ///
 /// # Errors

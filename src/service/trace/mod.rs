@@ -234,8 +234,7 @@ fn tree(rules: RuleSet, config: &Config, threads: &[(i32, i32)]) -> Result<Tree,
 }
 
 fn finish(tree: Tree) -> Result<(), Error> {
-    // From here on a second signal ends the program at once.
-    let _ = poll::unblock_all();
+    super::farewell::attend();
     finish_to(tree.into_judge(), None, &mut io::stderr()).map(drop)
 }
 

@@ -145,6 +145,25 @@ fn a_syntax_error_names_the_last_token_and_its_place() {
 }
 
 #[test]
+fn what_makes_falco_stop_is_told_as_such() {
+    let text = "- rule: r\n  desc: d\n  condition: evt.type = open and tolower(proc.name, fd.name) = x\n  \
+                output: o\n  priority: INFO\n";
+    let mut loader = Loader::new(Settings::default());
+    let result = loader.add("f.yaml", text.as_bytes());
+    assert!(result.is_fatal());
+    assert!(result.verbose().contains("unknown multivalue transformer"), "{}", result.verbose());
+    assert!(!loader.add("g.yaml", b"- rule: r\n").is_fatal());
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_noted() {
+    let mut loader = Loader::new(Settings::default());
+    let result = loader.add("f.yaml", b"- list: a\n  items: [b]\n- list: \"c\n  items: []\n");
+    assert_eq!(result.errors[0].message, "Item has no mapping for key 'items'");
+    assert!(result.notes[0].starts_with("line 3: a quote that is never closed"));
+}
+
+#[test]
 fn a_type_error_is_at_its_check() {
     assert_eq!(
         of_condition("evt.type = open and evt.is_io = 1"),

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use eyas::engine::describe::{Describe, describe};
 use eyas::engine::lang::ast::{
     Argument, Check, Expr, Family, ListModifier, Operand, Operator, Position, Right, Transformer,
 };
@@ -104,7 +105,7 @@ fn condition() -> impl Strategy<Value = (Operator, Option<ListModifier>, Right)>
 fn check() -> impl Strategy<Value = Expr> {
     (operand(), condition()).prop_map(|(left, (operator, modifier, right))| {
         let (right_at, at) = (Position::default(), Position::default());
-        Expr::Check(Box::new(Check { left, operator, modifier, right, right_at, at }))
+        Expr::Check(std::sync::Arc::new(Check { left, operator, modifier, right, right_at, at }))
     })
 }
 
@@ -173,6 +174,66 @@ proptest! {
         )
     ) {
         load(tokens.concat().as_bytes());
+    }
+}
+
+/// An item of a rules file: definitions and appends of few names, so that they often meet.
+fn item() -> impl Strategy<Value = String> {
+    let condition = prop_oneof![
+        Just("evt.type = open".to_owned()),
+        (0..4, 0..2).prop_map(|(m, l)| format!("m{m} and proc.name in (l{l})")),
+        (0..4, 0..4).prop_map(|(m, n)| format!("(m{m} or not m{n})")),
+    ];
+    let append = prop_oneof![3 => Just(""), 1 => Just("  append: true\n")];
+    let with_condition = (0..4, condition.clone(), append.clone()).prop_map(|(m, text, append)| {
+        let or = if append.is_empty() { "" } else { "or " };
+        format!("- macro: m{m}\n  condition: {or}{text}\n{append}")
+    });
+    let more = (0..3, condition.clone())
+        .prop_map(|(r, text)| format!("- rule: r{r}\n  condition: and {text}\n  append: true\n"));
+    prop_oneof![
+        4 => with_condition,
+        1 => (0..2, 0..3, append)
+            .prop_map(|(l, i, append)| format!("- list: l{l}\n  items: [a{i}, b]\n{append}")),
+        3 => (0..3, condition).prop_map(|(r, text)| format!(
+            "- rule: r{r}\n  desc: d\n  condition: {text}\n  output: o\n  priority: INFO\n"
+        )),
+        1 => more,
+    ]
+}
+
+/// What items build upon.
+const BASE: &str = "- list: l0\n  items: [a]\n- list: l1\n  items: [l0, c]\n\
+     - macro: m0\n  condition: evt.type = open\n- macro: m1\n  condition: m0\n\
+     - macro: m2\n  condition: evt.type = close and m1\n- macro: m3\n  condition: not m0\n\
+     - rule: r0\n  desc: d\n  condition: m2\n  output: o\n  priority: INFO\n";
+
+/// What is loaded, or what is wrong.
+fn told(loader: Loader, last: &FileResult) -> String {
+    let errors: Vec<_> = last.errors.iter().map(|error| (error.code, &error.message)).collect();
+    if !errors.is_empty() {
+        return format!("{errors:?}");
+    }
+    let loaded = loader.finish().unwrap();
+    let described = describe(&loaded, &Describe::All).unwrap();
+    serde_json::to_string(&described).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn what_a_later_file_leaves_alone_is_what_it_was(
+        items in proptest::collection::vec(item(), 2..14),
+        cut in 0..14_usize,
+    ) {
+        let cut = cut.min(items.len());
+        let files = [BASE.to_owned() + &items[..cut].concat(), items[cut..].concat()];
+        let mut apart = Loader::new(Settings::default());
+        if apart.add("first", files[0].as_bytes()).successful() {
+            let last = apart.add("second", files[1].as_bytes());
+            let mut whole = Loader::new(Settings::default());
+            let result = whole.add("whole", files.concat().as_bytes());
+            prop_assert_eq!(told(apart, &last), told(whole, &result));
+        }
     }
 }
 

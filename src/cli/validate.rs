@@ -74,6 +74,9 @@ pub fn run(
         results.push(result);
     }
     let summary = results.iter().map(shown).collect::<Vec<_>>().join("\n");
+    if results.iter().any(FileResult::is_fatal) {
+        return Ok(Outcome::Invalid(summary));
+    }
     if !results.iter().all(FileResult::successful) {
         print(out, json, &results, &summary, None)?;
         return Ok(Outcome::Invalid(summary));

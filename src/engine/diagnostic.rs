@@ -8,6 +8,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde::ser::{SerializeStruct, Serializer};
 
+use super::compile::UNKNOWN_MULTIVALUE;
 pub use super::context::{Context, Location};
 
 /// Most warnings of one file that are kept; of more only the number is told.
@@ -280,7 +281,7 @@ pub struct FileResult {
     pub warnings: Warnings,
     /// Whether it fits the schema.
     pub schema: Schema,
-    /// Where it is read otherwise than Falco reads it: for the log, no part of Falco's result.
+    /// What Falco passes over in silence, or reads otherwise: for the log, no part of its result.
     pub notes: Vec<String>,
 }
 
@@ -301,6 +302,14 @@ impl FileResult {
     #[must_use]
     pub const fn successful(&self) -> bool {
         self.errors.is_empty()
+    }
+
+    /// Whether it failed by what makes Falco stop at once, before it tells any result: several
+    /// arguments of a transformer that takes one. `-V` then prints no result either; what is wrong
+    /// and where is in the error that it ends with.
+    #[must_use]
+    pub fn is_fatal(&self) -> bool {
+        self.errors.iter().any(|error| error.message == UNKNOWN_MULTIVALUE)
     }
 
     fn verdict(&self) -> String {

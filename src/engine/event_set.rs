@@ -4,6 +4,10 @@
 //! rules are tried only for events of their set. All generic
 //! system calls share one pair of event codes, so they enter and leave a set together.
 
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
+
 use super::lang::ast::{Argument, Check, Expr, Operand, Operator, Right};
 use crate::event::{EventType, Kind};
 
@@ -11,6 +15,15 @@ use crate::event::{EventType, Kind};
 /// may be named, and a rule that names only such a one is not a rule without restriction.
 const NAMES_OF_THE_PAST: [(&str, u32); 5] =
     [("NA", 35), ("k8s", 1), ("mesos", 1), ("tracer", 1), ("", 1)];
+
+/// Rules name hundreds of event types.
+static BY_NAME: LazyLock<FxHashMap<&'static str, EventType>> = LazyLock::new(|| {
+    let mut by_name = FxHashMap::default();
+    for ty in EventType::all() {
+        by_name.entry(ty.name()).or_insert(ty);
+    }
+    by_name
+});
 
 const BITS: usize = EventType::COUNT + NAMES_OF_THE_PAST.len();
 const WORDS: usize = BITS.div_ceil(64);
@@ -51,8 +64,8 @@ impl EventSet {
         if name == "syscall" {
             return Some(set);
         }
-        if let Some(ty) = EventType::by_name(name) {
-            set.insert(ty);
+        if let Some(ty) = BY_NAME.get(name) {
+            set.insert(*ty);
             return Some(set);
         }
         // A system call that is told as an event of another name: the generic codes, and no event.
@@ -222,6 +235,8 @@ fn names_the_type(operand: &Operand) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::engine::lang::ast::Position;
     use crate::event::known;
@@ -233,7 +248,7 @@ mod tests {
             _ => Right::List(values.iter().map(|&value| value.into()).collect()),
         };
         let at = Position::default();
-        Expr::Check(Box::new(Check { left, operator, modifier: None, right, right_at: at, at }))
+        Expr::Check(Arc::new(Check { left, operator, modifier: None, right, right_at: at, at }))
     }
 
     fn names(expr: &Expr) -> Vec<&'static str> {

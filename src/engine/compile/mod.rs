@@ -4,11 +4,10 @@
 //! `operand` types fields and transformers, `test` makes comparisons, `warning` finds literals
 //! that are probably not meant.
 
+mod memo;
 mod operand;
 mod test;
 mod warning;
-
-use std::sync::Arc;
 
 use super::comparison::{Quantifier, Test};
 pub use super::condition::Condition;
@@ -19,7 +18,10 @@ use super::matchers::posix_regex::states;
 use super::transform::Source;
 use super::types;
 use crate::event::DataType;
+pub(super) use memo::Memo;
+use memo::Typing;
 use operand::Typed;
+pub(super) use operand::UNKNOWN_MULTIVALUE;
 
 /// Deepest nesting of a condition after macros are expanded.
 const MAX_DEPTH: usize = 1200;
@@ -63,9 +65,19 @@ pub struct CompileError {
 ///
 /// With Falco's text if a field doesn't exist or an operator or literal doesn't fit its type.
 pub fn compile(expr: &Expr) -> Result<Compiled, CompileError> {
+    compile_with(expr, &mut Memo::default())
+}
+
+/// The same; checks that `memo` knows already are not typed again.
+///
+/// # Errors
+///
+/// As [`compile`].
+pub(super) fn compile_with(expr: &Expr, memo: &mut Memo) -> Result<Compiled, CompileError> {
     check_patterns(expr)?;
-    let mut warnings = Vec::new();
-    let root = node(expr, 0, &mut warnings)?;
+    let mut typing = Typing::new(memo);
+    let root = node(expr, 0, &mut typing)?;
+    let warnings = typing.warnings;
     let events = EventSet::derive(expr).map_err(|check| CompileError {
         message: "event code search does not support `evt.type` checks with transformers".into(),
         at: check.at,
@@ -79,11 +91,7 @@ fn check_patterns(expr: &Expr) -> Result<(), CompileError> {
     let mut at = None;
     expr.for_each_check(&mut |check| {
         if check.operator == Operator::Regex {
-            let patterns = match &check.right {
-                Right::Literal(text) => std::slice::from_ref(text),
-                Right::List(texts) => texts.as_slice(),
-                Right::Nothing | Right::Operand { .. } => &[],
-            };
+            let patterns = check.right.literals();
             sum = patterns.iter().map(|text| states(text)).fold(sum, usize::saturating_add);
             if sum > MAX_STATES {
                 at.get_or_insert(check.at);
@@ -99,17 +107,17 @@ pub(super) fn source_of(operand: &Operand) -> Result<Source, String> {
     operand::typed(operand).map(|typed| typed.source)
 }
 
-fn node(expr: &Expr, depth: usize, warnings: &mut Vec<Warning>) -> Result<Node, CompileError> {
+fn node(expr: &Expr, depth: usize, typing: &mut Typing<'_>) -> Result<Node, CompileError> {
     if depth > MAX_DEPTH {
         let message = format!("exceeded max depth limit of {MAX_DEPTH}");
         return Err(CompileError { message, at: Position::default() });
     }
     match expr {
-        Expr::And(children) => joined(children, true, depth, warnings),
-        Expr::Or(children) => joined(children, false, depth, warnings),
-        Expr::Not(child) => node(child, depth + 1, warnings).map(opposite),
-        Expr::Check(check) => match predicate(check, warnings) {
-            Ok(predicate) => Ok(Node::Test(Arc::new(predicate))),
+        Expr::And(children) => joined(children, true, depth, typing),
+        Expr::Or(children) => joined(children, false, depth, typing),
+        Expr::Not(child) => node(child, depth + 1, typing).map(opposite),
+        Expr::Check(check) => match typing.predicate(check) {
+            Ok(predicate) => Ok(Node::Test(predicate)),
             Err(message) => Err(CompileError { message, at: check.at }),
         },
         Expr::Macro { name, at } => {
@@ -124,11 +132,11 @@ fn joined(
     children: &[Expr],
     is_and: bool,
     depth: usize,
-    warnings: &mut Vec<Warning>,
+    typing: &mut Typing<'_>,
 ) -> Result<Node, CompileError> {
     let mut all = Vec::with_capacity(children.len());
     for child in children {
-        match (node(child, depth + 1, warnings)?, is_and) {
+        match (node(child, depth + 1, typing)?, is_and) {
             (Node::And(inner), true) | (Node::Or(inner), false) => all.extend(inner),
             (other, _) => all.push(other),
         }

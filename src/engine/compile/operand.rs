@@ -7,6 +7,9 @@ use crate::engine::types::Family;
 use crate::event::DataType;
 use crate::fields::{Arg, Compare, Field, FieldFlags, lookup};
 
+/// What Falco says of several arguments where a transformer takes one, and stops.
+pub(in crate::engine) const UNKNOWN_MULTIVALUE: &str = "unknown multivalue transformer";
+
 /// A side of a check with its type.
 #[derive(Debug)]
 pub(super) struct Typed {
@@ -188,7 +191,7 @@ fn check_arguments(transformer: Transformer, arguments: &[Typed]) -> Result<(), 
         (Transformer::GetOpt, _) => {
             "getopt() requires exactly 2 arguments: args list and optstring"
         }
-        _ => "unknown multivalue transformer",
+        _ => UNKNOWN_MULTIVALUE,
     };
     Err(complaint.to_owned())
 }

@@ -1,8 +1,19 @@
 //! Literals that compile and are probably not meant (LOAD_COMPILE_CONDITION).
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashSet;
+
 use super::Warning;
 use crate::engine::lang::ast::{Operator, Position, Transformer};
-use crate::fields::lookup;
+use crate::fields::{CLASSES, lookup};
+
+/// What stands before the first dot of fields' names.
+static FAMILIES: LazyLock<FxHashSet<&'static str>> = LazyLock::new(|| {
+    let names = CLASSES.iter().flat_map(|class| class.fields).map(|row| row.name);
+    names.chain(["static."]).filter_map(|name| name.split('.').next()).collect()
+});
 
 /// Adds the warnings about one literal.
 pub(super) fn of_value(operator: Operator, text: &str, at: Position, warnings: &mut Vec<Warning>) {
@@ -13,7 +24,11 @@ pub(super) fn of_value(operator: Operator, text: &str, at: Position, warnings: &
         ));
     }
     let is_c_space = |c: char| matches!(c, ' ' | '\t'..='\r');
-    let squeezed: String = text.chars().filter(|c| !is_c_space(*c)).collect();
+    let squeezed: Cow<'_, str> = if text.contains(is_c_space) {
+        Cow::Owned(text.chars().filter(|c| !is_c_space(*c)).collect())
+    } else {
+        Cow::Borrowed(text)
+    };
     if is_field(&squeezed) {
         warn(format!("'{text}' may be a valid field misused as a const string value"));
     }
@@ -43,8 +58,8 @@ fn is_simple_regex(pattern: &[u8]) -> bool {
 }
 
 fn is_field(text: &str) -> bool {
-    // Every field has a dot and begins with a letter; most literals don't.
-    if !text.contains('.') || !text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+    // Most literals don't begin as any field does.
+    if !text.split_once('.').is_some_and(|(family, _)| FAMILIES.contains(family)) {
         return false;
     }
     let looked_up = match text.split_once('[') {

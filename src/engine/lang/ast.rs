@@ -1,5 +1,7 @@
 //! The tree of a condition, as parsed.
 
+use std::sync::Arc;
+
 /// A place in a text.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Position {
@@ -20,8 +22,8 @@ pub enum Expr {
     Or(Vec<Self>),
     /// The opposite.
     Not(Box<Self>),
-    /// One comparison.
-    Check(Box<Check>),
+    /// One comparison; the rules that use a macro share those in it.
+    Check(Arc<Check>),
     /// A macro's name, before macros are resolved.
     Macro {
         /// Its name.
@@ -100,6 +102,18 @@ pub enum Right {
         /// It was wrapped in `val()`.
         is_val: bool,
     },
+}
+
+impl Right {
+    /// The literals, one or a list of them.
+    #[must_use]
+    pub const fn literals(&self) -> &[String] {
+        match self {
+            Self::Literal(text) => std::slice::from_ref(text),
+            Self::List(texts) => texts.as_slice(),
+            Self::Nothing | Self::Operand { .. } => &[],
+        }
+    }
 }
 
 /// Comparison operators, in the order in which the parser tries them.

@@ -23,6 +23,8 @@
 //! identifier alone is a macro. The Boolean part is parsed without recursion, so that nesting costs
 //! no stack.
 
+use std::sync::Arc;
+
 use super::ast::{Expr, Operand, Position};
 use super::lexer::Lexer;
 
@@ -181,7 +183,7 @@ impl Parser<'_> {
         let at = self.lexer.position();
         if let Some(left) = self.operand()? {
             let check = self.condition(left, at)?;
-            level.operand(Expr::Check(Box::new(check)));
+            level.operand(Expr::Check(Arc::new(check)));
         } else if let Some(name) = self.lexer.identifier() {
             level.operand(Expr::Macro { name: name.to_owned(), at });
         } else {

@@ -1,5 +1,7 @@
 //! Walks over a tree: every check, every field; sizes; a tree without places.
 
+use std::sync::Arc;
+
 use super::ast::{Argument, Check, Expr, Operand, Position, Right};
 
 impl Expr {
@@ -34,6 +36,7 @@ impl Expr {
             Self::Not(inner) => inner.strip_positions(),
             Self::Macro { at, .. } => *at = Position::default(),
             Self::Check(check) => {
+                let check = Arc::make_mut(check);
                 check.at = Position::default();
                 check.right_at = Position::default();
                 check.left.strip_positions();

@@ -1,41 +1,24 @@
 //! Everything collected → rules: lists and macros resolved, conditions typed, outputs parsed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::AppendOutput;
 use super::ExtraField;
 use super::Read;
 use super::Settings;
+use super::condition::{Origin, Ready};
+use super::doubtful::DEPRECATED_FIELDS;
 use super::exceptions;
 use super::expand;
-use super::expand::{Budget, Lists, ParsedMacro, Resolver};
-use super::merge::{Collector, Macro, RuleItem};
-use crate::engine::compile;
+use super::expand::{Budget, Lists, ParsedMacro};
+use super::merge::{Collector, RuleItem};
+use crate::engine::compile::Memo;
 use crate::engine::context::Place;
-use crate::engine::diagnostic::{Error, ErrorCode, Warning, WarningCode, Warnings};
-use crate::engine::lang::ast::{Check, Expr, Operator, Position, Right};
-use crate::engine::lang::parser;
+use crate::engine::diagnostic::{Error, ErrorCode, WarningCode, Warnings};
 use crate::engine::output::Template;
 use crate::engine::rule::Rule;
 use crate::fields::statics;
 use crate::fields::{CLASSES, FieldFlags};
-
-/// Fields that tell nothing any more, and what is said of them in a condition.
-const DEPRECATED_FIELDS: [(&str, &str); 6] = [
-    (
-        "evt.dir",
-        "due to the drop of enter events, 'evt.dir = <' always evaluates to true, and \
-                 'evt.dir = >' always evaluates to false. The rule expression can be simplified \
-                 by removing the condition on 'evt.dir'",
-    ),
-    ("evt.latency", NO_ENTER_EVENTS),
-    ("evt.latency.s", NO_ENTER_EVENTS),
-    ("evt.latency.ns", NO_ENTER_EVENTS),
-    ("evt.latency.human", NO_ENTER_EVENTS),
-    ("evt.wait_latency", NO_ENTER_EVENTS),
-];
-
-const NO_ENTER_EVENTS: &str = "field is not available due to the drop of enter events.";
 
 const CONTAINER_INFO: &str = "%container.info";
 
@@ -43,16 +26,14 @@ const CONTAINER_INFO_IS_DEPRECATED: &str = "%container.info is deprecated and no
     will be dropped by Falco 1.0.0. The container plugin will automatically add required fields \
     to the output message.";
 
-const TOO_MANY_TYPES: &str = "Rule matches too many evt.type values. This has a significant \
-    performance penalty.";
-
 /// Everything, compiled.
 #[derive(Debug, Default)]
 pub(super) struct Compiled {
     /// In the order of definition; those of unknown sources and skipped ones are missing.
     pub(super) rules: Vec<CompiledRule>,
-    pub(super) macros: Vec<CompiledMacro>,
+    pub(super) macros: Vec<ParsedMacro>,
     pub(super) lists: Vec<CompiledList>,
+    memo: Memo,
 }
 
 /// A rule with what `-L` tells of it.
@@ -63,17 +44,10 @@ pub(super) struct CompiledRule {
     pub(super) output: String,
     /// Formats that the configuration adds to the fields, by name.
     pub(super) formats: Vec<(String, String)>,
-    /// What its condition is warned of, beside what is seen without typing it.
-    warnings: Vec<compile::Warning>,
+    /// What its condition was made from.
+    origin: Origin,
     /// Its place among the collected rules.
     pub(super) item: usize,
-}
-
-/// A macro with its macros resolved.
-#[derive(Debug)]
-pub(super) struct CompiledMacro {
-    pub(super) expr: Expr,
-    pub(super) used: bool,
 }
 
 /// A list with its lists resolved.
@@ -95,118 +69,61 @@ pub(super) fn compile(
     let mut budget = Budget::new(bytes);
     let lists = Lists::compile(&collector.lists, &mut budget);
     let lists = lists.map_err(|_| too_large(collector.lists.all().last().map(|l| &l.place)))?;
-    let before = before.rules.into_iter().map(|rule| (rule.rule.name.clone(), rule)).collect();
+    let Compiled { rules: rules_before, macros: macros_before, memo, .. } = before;
+    let mut known: Vec<Option<CompiledRule>> = Vec::new();
+    known.resize_with(collector.rules.all().len(), || None);
+    for rule in rules_before {
+        if let Some(place) = known.get_mut(rule.item) {
+            *place = Some(rule);
+        }
+    }
     let macros = Vec::new();
-    let mut compiler = Compiler { collector, settings, warnings, lists, macros, budget, before };
-    compiler.macros()?;
+    let mut compiler = Compiler { collector, settings, warnings, lists, macros, budget, memo };
+    compiler.macros(macros_before)?;
     let mut rules = Vec::with_capacity(collector.rules.all().len());
-    for (item, rule) in collector.rules.all().iter().enumerate() {
+    for (item, (rule, before)) in collector.rules.all().iter().zip(known).enumerate() {
         if !rule.unknown_source {
-            rules.extend(compiler.rule(rule, item)?);
+            rules.extend(compiler.rule(rule, item, before)?);
         }
     }
     compiler.unused();
-    let macros = compiler.macros.into_iter();
-    let lists = compiler.lists.all.into_iter();
-    Ok(Compiled {
-        rules,
-        macros: macros.map(|m| CompiledMacro { expr: m.expr, used: m.used }).collect(),
-        lists: lists.map(|l| CompiledList { items: l.items, used: l.used }).collect(),
-    })
+    let Compiler { macros, lists, memo, .. } = compiler;
+    let lists = lists.all.into_iter();
+    let lists = lists.map(|l| CompiledList { items: l.items, used: l.used }).collect();
+    Ok(Compiled { rules, macros, lists, memo })
 }
 
-struct Compiler<'a> {
-    collector: &'a Collector,
-    settings: &'a Settings,
-    warnings: &'a mut Warnings,
-    lists: Lists<'a>,
-    macros: Vec<ParsedMacro>,
-    budget: Budget,
-    before: HashMap<String, CompiledRule>,
+pub(super) struct Compiler<'a> {
+    pub(super) collector: &'a Collector,
+    pub(super) settings: &'a Settings,
+    pub(super) warnings: &'a mut Warnings,
+    pub(super) lists: Lists<'a>,
+    pub(super) macros: Vec<ParsedMacro>,
+    pub(super) budget: Budget,
+    pub(super) memo: Memo,
 }
 
 impl<'a> Compiler<'a> {
-    /// Parses all macros, then resolves the macros in them.
-    fn macros(&mut self) -> Read<()> {
-        let collector = self.collector;
-        for item in collector.macros.all() {
-            let expr = self.parse(&item.condition, &item.condition_place)?;
-            let parsed = ParsedMacro::new(expr);
-            if !self.budget.take_nodes(parsed.size.nodes) {
-                return Err(too_large(Some(&item.place)));
-            }
-            self.macros.push(parsed);
-        }
-        for (index, item) in collector.macros.all().iter().enumerate() {
-            self.resolve_macro(index, item)?;
-        }
-        Ok(())
-    }
-
-    fn resolve_macro(&mut self, index: usize, item: &Macro) -> Read<()> {
-        let visibility = item.age.visibility;
-        let Some(parsed) = self.macros.get_mut(index) else {
-            return Ok(());
-        };
-        // Taken out and put back: a macro that sees itself still has to find itself.
-        let expr = parsed.expr.clone();
-        let expr = self.resolve(expr, &item.condition, &item.place, Some(visibility))?;
-        if let Some(parsed) = self.macros.get_mut(index) {
-            let used = parsed.used;
-            *parsed = ParsedMacro { used, resolved: true, ..ParsedMacro::new(expr) };
-        }
-        Ok(())
-    }
-
-    /// Resolves macros; those defined before `visibility`, or all.
-    fn resolve(
+    /// Compiles one rule; nothing if it is to be skipped. `before` is what the files before gave.
+    fn rule(
         &mut self,
-        expr: Expr,
-        condition: &str,
-        place: &Place,
-        visibility: Option<usize>,
-    ) -> Read<Expr> {
-        let known = &self.collector.macros;
-        let visible = |name: &str| {
-            let position = known.position(name)?;
-            let index = known.all().get(position)?.age.index;
-            visibility.is_none_or(|visibility| index < visibility).then_some(position)
-        };
-        let resolver = Resolver::new(&self.macros, &visible, &mut self.budget);
-        let (expr, used) = resolver.run(expr).map_err(|error| {
-            let context = place.in_condition(condition, error.at);
-            let code = ErrorCode::Validate;
-            Box::new(Error { code, message: error.message, context })
-        })?;
-        for index in used {
-            if let Some(parsed) = self.macros.get_mut(index) {
-                parsed.used = true;
-            }
-        }
-        Ok(expr)
-    }
-
-    /// Substitutes lists and parses.
-    fn parse(&mut self, condition: &str, place: &Place) -> Read<Expr> {
-        let text = self
-            .lists
-            .substitute(condition, &mut self.budget)
-            .map_err(|_| too_large(Some(place)))?;
-        parser::parse(&text).map_err(|error| {
-            let context = place.in_condition(&text, error.at);
-            let code = ErrorCode::CompileCondition;
-            Box::new(Error { code, message: error.message, context })
-        })
-    }
-
-    /// Compiles one rule; nothing if it is to be skipped.
-    fn rule(&mut self, item: &'a RuleItem, index: usize) -> Read<Option<CompiledRule>> {
+        item: &'a RuleItem,
+        index: usize,
+        before: Option<CompiledRule>,
+    ) -> Read<Option<CompiledRule>> {
         let condition = exceptions::apply(&item.condition, item.exceptions.all())?;
         let output = self.output(item);
-        let before = self.before.remove(&item.name);
-        let template = match &before {
-            Some(before) if before.output == output => before.rule.output.clone(),
-            _ => match self.template(&output, item)? {
+        let (template, before) = match before {
+            None => (None, None),
+            Some(CompiledRule { rule, output: known, origin, .. }) => {
+                let Rule { expr, condition, events, output: template, .. } = rule;
+                let template = Some(template).filter(|_| known == output);
+                (template, Some(Ready { expr, condition, events, origin }))
+            }
+        };
+        let template = match template {
+            Some(template) => template,
+            None => match self.template(&output, item)? {
                 Some(template) => template,
                 None => return Ok(None),
             },
@@ -214,9 +131,10 @@ impl<'a> Compiler<'a> {
         self.deprecated_in_output(&output, item);
         let mut formats = Vec::new();
         let extra_fields = self.extra_fields(item, &mut formats)?;
-        let Some((expr, compiled)) = self.condition(item, &condition, before)? else {
+        let Some(ready) = self.condition(item, &condition, before)? else {
             return Ok(None);
         };
+        let Ready { expr, condition, events, origin } = ready;
         let rule = Rule {
             name: item.name.clone(),
             description: item.description.clone(),
@@ -225,15 +143,14 @@ impl<'a> Compiler<'a> {
             tags: item.tags.iter().cloned().collect(),
             enabled: item.enabled,
             expr,
-            condition: compiled.condition,
-            events: compiled.events,
+            condition,
+            events,
             output: template,
             extra_fields,
             capture: item.capture,
             capture_duration_ms: item.capture_duration_ms,
         };
-        let warnings = compiled.warnings;
-        Ok(Some(CompiledRule { rule, output, formats, warnings, item: index }))
+        Ok(Some(CompiledRule { rule, output, formats, origin, item: index }))
     }
 
     /// Parses the output; nothing if the rule is to be skipped.
@@ -248,79 +165,6 @@ impl<'a> Compiler<'a> {
             return Ok(None);
         }
         Err(place.error(ErrorCode::CompileOutput, message))
-    }
-
-    fn condition(
-        &mut self,
-        item: &RuleItem,
-        condition: &str,
-        before: Option<CompiledRule>,
-    ) -> Read<Option<(Expr, compile::Compiled)>> {
-        let place = &item.condition_place;
-        let expr = self.parse(condition, place)?;
-        let expr = self.resolve(expr, condition, &item.place, None)?;
-        if !self.budget.take_nodes(expr.size().nodes) || !self.has_room_for_patterns(&expr) {
-            return Err(too_large(Some(&item.place)));
-        }
-        self.doubtful(&expr, condition, place);
-        let compiled = match before {
-            Some(CompiledRule { rule, warnings, .. }) if rule.expr == expr => {
-                compile::Compiled { condition: rule.condition, events: rule.events, warnings }
-            }
-            _ => match self.typed(&expr, condition, item)? {
-                Some(compiled) => compiled,
-                None => return Ok(None),
-            },
-        };
-        for warning in &compiled.warnings {
-            self.warnings.push(|| Warning {
-                code: WarningCode::CompileCondition,
-                message: warning.message.clone().into(),
-                context: place.in_condition(condition, warning.at),
-                deprecated_field: None,
-            });
-        }
-        if item.source == "syscall" && item.warn_evttypes && compiled.events.is_unrestricted() {
-            self.warnings.push(|| item.place.warning(WarningCode::NoEventType, TOO_MANY_TYPES));
-        }
-        Ok(Some((expr, compiled)))
-    }
-
-    fn has_room_for_patterns(&mut self, expr: &Expr) -> bool {
-        let mut has_room = true;
-        expr.for_each_check(&mut |check| {
-            let patterns = match &check.right {
-                Right::Literal(pattern) => std::slice::from_ref(pattern),
-                Right::List(patterns) => patterns.as_slice(),
-                Right::Nothing | Right::Operand { .. } => &[],
-            };
-            if check.operator == Operator::Regex {
-                has_room &= patterns.iter().all(|pattern| self.budget.take_regex(pattern));
-            }
-        });
-        has_room
-    }
-
-    /// Types the condition; nothing if the rule is to be skipped.
-    fn typed(
-        &mut self,
-        expr: &Expr,
-        condition: &str,
-        item: &RuleItem,
-    ) -> Read<Option<compile::Compiled>> {
-        let error = match compile::compile(expr) {
-            Ok(compiled) => return Ok(Some(compiled)),
-            Err(error) => error,
-        };
-        let context = item.condition_place.in_condition(condition, error.at);
-        let message = error.message;
-        if item.skip_if_unknown_filter && is_unknown(&message) {
-            let code = WarningCode::UnknownFilter;
-            let message = message.into();
-            self.warnings.push(|| Warning { code, message, context, deprecated_field: None });
-            return Ok(None);
-        }
-        Err(Box::new(Error { code: ErrorCode::CompileCondition, message, context }))
     }
 
     /// The output with what the configuration appends.
@@ -397,34 +241,6 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Warns of what compiles and is hardly meant.
-    fn doubtful(&mut self, expr: &Expr, condition: &str, place: &Place) {
-        let mut unsafe_na = false;
-        let mut deprecated = [false; DEPRECATED_FIELDS.len()];
-        expr.for_each_check(&mut |check| {
-            unsafe_na |= is_unsafe_na(check);
-            check.left.for_each_field(&mut |name, _| {
-                for (seen, (field, _)) in deprecated.iter_mut().zip(DEPRECATED_FIELDS) {
-                    *seen |= name == field;
-                }
-            });
-        });
-        let mut warn = |code, message: &'static str, deprecated_field| {
-            self.warnings.push(|| {
-                let context = place.in_condition(condition, Position::default());
-                Warning { code, message: message.into(), context, deprecated_field }
-            });
-        };
-        if unsafe_na {
-            warn(WarningCode::UnsafeNaCheck, "", None);
-        }
-        for (seen, (field, message)) in deprecated.into_iter().zip(DEPRECATED_FIELDS) {
-            if seen {
-                warn(WarningCode::DeprecatedItem, message, Some(field));
-            }
-        }
-    }
-
     /// Warns of macros and lists that nothing uses.
     fn unused(&mut self) {
         for (parsed, item) in self.macros.iter().zip(self.collector.macros.all()) {
@@ -450,37 +266,14 @@ fn append_suggested(output: &mut String) {
     }
 }
 
-fn is_unsafe_na(check: &Check) -> bool {
-    let mut is_json = false;
-    check.left.for_each_field(&mut |name, _| {
-        is_json = name.starts_with("ka.") || name.starts_with("jevt.");
-    });
-    let compares = matches!(
-        check.operator,
-        Operator::Equal
-            | Operator::NotEqual
-            | Operator::In
-            | Operator::Intersects
-            | Operator::PMatch
-    );
-    is_json
-        && compares
-        && check.modifier.is_none()
-        && match &check.right {
-            Right::Literal(value) => value == "<NA>",
-            Right::List(values) => values.iter().any(|value| value == "<NA>"),
-            Right::Nothing | Right::Operand { .. } => false,
-        }
-}
-
 /// Whether an error tells that something is unknown, which a rule may ask to be skipped for.
-fn is_unknown(message: &str) -> bool {
+pub(super) fn is_unknown(message: &str) -> bool {
     ["nonexistent field", "invalid formatting token", "unknown event type", "unknown filter:"]
         .iter()
         .any(|text| message.contains(text))
 }
 
-fn too_large(place: Option<&Place>) -> Box<Error> {
+pub(super) fn too_large(place: Option<&Place>) -> Box<Error> {
     let message = expand::TOO_LARGE;
     place.map_or_else(
         || {

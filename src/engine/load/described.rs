@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::compile::{Compiled, CompiledList, CompiledMacro};
+use super::compile::{Compiled, CompiledList};
 use super::exceptions::{Entry, Exception};
+use super::expand::ParsedMacro;
 use super::merge::{Collector, RuleItem};
 use super::{Loaded, Requirement, Version};
 use crate::engine::lang::ast::Expr;
@@ -13,7 +14,7 @@ use crate::engine::rule::Rule;
 #[derive(Debug, Default)]
 pub(super) struct Collected {
     collector: Collector,
-    macros: Vec<CompiledMacro>,
+    macros: Vec<ParsedMacro>,
     lists: Vec<CompiledList>,
     /// Of every loaded rule in the order of definition.
     outputs: Vec<Output>,
@@ -34,7 +35,7 @@ struct Output {
 
 impl Collected {
     pub(super) fn split(collector: Collector, compiled: Compiled) -> (Vec<Rule>, Self) {
-        let Compiled { rules, macros, lists } = compiled;
+        let Compiled { rules, macros, lists, .. } = compiled;
         let mut outputs = Vec::with_capacity(rules.len());
         let keep = |rule: super::compile::CompiledRule| {
             let super::compile::CompiledRule { item, output: text, formats, .. } = rule;

@@ -1,5 +1,6 @@
 //! Exceptions: reading them, checking them, and turning them into a part of the condition.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::Read;
@@ -306,9 +307,9 @@ impl Exception {
 }
 
 /// The condition with all exceptions.
-pub(super) fn apply(condition: &str, exceptions: &[Exception]) -> Read<String> {
+pub(super) fn apply<'a>(condition: &'a str, exceptions: &[Exception]) -> Read<Cow<'a, str>> {
     if exceptions.is_empty() {
-        return Ok(condition.to_owned());
+        return Ok(Cow::Borrowed(condition));
     }
     let mut text = format!("({condition})");
     for exception in exceptions {
@@ -317,7 +318,7 @@ pub(super) fn apply(condition: &str, exceptions: &[Exception]) -> Read<String> {
             return Err(exception.place.invalid(TOO_LARGE));
         }
     }
-    Ok(text)
+    Ok(Cow::Owned(text))
 }
 
 fn operand(value: &Entry, comp: &str) -> String {

@@ -3,14 +3,15 @@
 //! Lists are substituted in the text before it is parsed, macros in the tree afterwards. Both can
 //! multiply what a file says, so both are bounded by a [`Budget`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
 
 use super::exceptions::quoted;
 use super::merge::{List, Named};
 use crate::engine::lang::ast::{Expr, Position};
 use crate::engine::lang::parser::MAX_DEPTH;
 use crate::engine::lang::visit::Size;
-use crate::engine::matchers::posix_regex::states;
 
 /// Longest condition with its lists substituted, in bytes.
 pub(super) const MAX_CONDITION_BYTES: usize = 4 << 20;
@@ -50,9 +51,9 @@ impl Budget {
         left.is_some()
     }
 
-    /// Whether there was room for a regular expression.
-    pub(super) fn take_regex(&mut self, pattern: &str) -> bool {
-        let left = self.states.checked_sub(states(pattern));
+    /// Whether there was room for regular expressions of so many states.
+    pub(super) fn take_states(&mut self, states: usize) -> bool {
+        let left = self.states.checked_sub(states);
         self.states = left.unwrap_or(0);
         left.is_some()
     }
@@ -81,7 +82,7 @@ pub(super) struct CompiledList {
 pub(super) struct Lists<'a> {
     pub(super) all: Vec<CompiledList>,
     names: Vec<&'a str>,
-    by_name: HashMap<&'a str, usize>,
+    by_name: FxHashMap<&'a str, usize>,
     /// Those whose names have delimiters in them, so that they are no words.
     odd: Vec<usize>,
 }
@@ -240,16 +241,26 @@ fn next_boundary(text: &str, at: usize) -> usize {
 /// A macro whose text is parsed; its macros are resolved in the order of definition.
 #[derive(Debug)]
 pub(super) struct ParsedMacro {
+    /// With its lists substituted.
+    pub(super) text: String,
+    /// Before its macros are resolved.
+    pub(super) parsed: Expr,
     pub(super) expr: Expr,
     pub(super) size: Size,
     pub(super) used: bool,
     /// No macro is left in it.
     pub(super) resolved: bool,
+    /// Macros that are resolved in it, by their places among all.
+    pub(super) names: Vec<usize>,
+    /// It is what it was before the last file.
+    pub(super) is_same: bool,
 }
 
 impl ParsedMacro {
-    pub(super) fn new(expr: Expr) -> Self {
-        Self { size: expr.size(), expr, used: false, resolved: false }
+    pub(super) fn new(text: String, parsed: Expr) -> Self {
+        let (expr, size) = (parsed.clone(), parsed.size());
+        let (used, resolved, is_same) = (false, false, false);
+        Self { text, parsed, expr, size, used, resolved, names: Vec::new(), is_same }
     }
 }
 
@@ -350,6 +361,7 @@ impl<'a> Resolver<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::matchers::posix_regex::states;
 
     fn put_once(text: &str, name: &str, items: &str) -> String {
         put(text, name, items).unwrap().unwrap_or_else(|| text.to_owned())

@@ -35,6 +35,12 @@ pub(super) fn note_of_empty_document(documents: &Documents, file: &File) -> Opti
     })
 }
 
+/// Tells of a quote that is never closed: Falco reads the rest of the file as its text.
+pub(super) fn note_of_unclosed_quote(documents: &Documents, file: &File) -> Option<String> {
+    let line = file.line(documents.unclosed()?) + 1;
+    Some(format!("line {line}: a quote that is never closed: its text is the rest of the file"))
+}
+
 /// Reads items into a collector.
 #[derive(Debug)]
 pub(super) struct Reader<'a> {

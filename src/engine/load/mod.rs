@@ -18,8 +18,10 @@
 //! ```
 
 mod compile;
+mod condition;
 mod decode;
 mod described;
+mod doubtful;
 mod exceptions;
 mod expand;
 mod items;
@@ -187,6 +189,7 @@ impl Loader {
         };
         result.schema = schema::check(&documents);
         result.notes.extend(items::note_of_empty_document(&documents, &file));
+        result.notes.extend(items::note_of_unclosed_quote(&documents, &file));
         if let Err(error) = self.read(&documents, &file, &mut result.warnings) {
             result.errors.push(*error);
         }

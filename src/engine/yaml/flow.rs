@@ -18,6 +18,9 @@ impl Watch {
     /// Nothing if `text` has so few of them that it needn't be watched, which is much faster.
     pub(super) fn needed(text: &str) -> Option<Self> {
         let limit = MAX_FLOW.max(text.len() / 4);
+        if text.len() <= limit / 2 {
+            return None;
+        }
         // There can be as many scalars as there are marks around them.
         let marks = text.bytes().filter(|byte| is_mark(*byte)).count();
         (marks > limit / 2).then(|| Self { count: Cell::new(0), limit })

@@ -20,6 +20,18 @@ pub(super) struct Repairs {
     pub(super) insertions: Vec<Insertion>,
     /// Tabs that are to be blanks: behind a key, and before a line in brackets; ascending.
     pub(super) tabs: Vec<usize>,
+    /// A quoted text that goes on to the end of the file.
+    pub(super) unclosed: Option<Unclosed>,
+}
+
+/// A quote that is never closed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Unclosed {
+    /// Where it begins.
+    pub(super) at: usize,
+    pub(super) quote: char,
+    /// How far its lines have to be indented.
+    pub(super) column: usize,
 }
 
 /// Blanks before a line, or a null.
@@ -237,7 +249,7 @@ impl Scan<'_> {
     }
 
     fn quoted(&mut self, column: usize) {
-        let quote = self.byte(0);
+        let (at, quote) = (self.at, self.byte(0));
         self.at += 1;
         while !self.is_at_end() {
             match self.byte(0) {
@@ -257,6 +269,7 @@ impl Scan<'_> {
             }
             self.at += 1;
         }
+        self.repairs.unclosed = Some(Unclosed { at, quote: quote.into(), column });
     }
 }
 

@@ -17,6 +17,7 @@ mod places;
 use saphyr_parser::ScanError;
 
 use self::build::{Builder, Fault};
+use self::indent::Unclosed;
 use self::places::Repaired;
 
 /// Deepest nesting of sequences and maps.
@@ -45,6 +46,7 @@ pub struct Documents {
     /// Elements of sequences; keys and values of maps in turn.
     children: Vec<u32>,
     roots: Vec<u32>,
+    unclosed: Option<usize>,
 }
 
 /// A node as it is kept.
@@ -89,6 +91,12 @@ pub struct YamlError {
 }
 
 impl Documents {
+    /// Where a quoted text begins that is never closed, and was read up to the file's end.
+    #[must_use]
+    pub const fn unclosed(&self) -> Option<usize> {
+        self.unclosed
+    }
+
     /// The documents, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = Node<'_>> + Clone {
         self.roots.iter().filter_map(|id| self.node(*id))
@@ -149,7 +157,15 @@ impl<'a> Node<'a> {
     /// The value of `key`, of the first one if it is there twice.
     #[must_use]
     pub fn get(self, key: &str) -> Option<Self> {
-        self.map()?.find(|(name, _)| name.scalar() == Some(key)).map(|(_, value)| value)
+        let documents = self.documents;
+        let is_key = |id: &u32| {
+            let stored = documents.nodes.get(*id as usize);
+            stored.is_some_and(|stored| stored.len as usize == key.len())
+                && documents.node(*id).and_then(Node::scalar) == Some(key)
+        };
+        let mut entries = self.children(Kind::Map)?.chunks_exact(2);
+        let entry = entries.find(|entry| entry.first().is_some_and(is_key))?;
+        documents.node(*entry.get(1)?)
     }
 }
 
@@ -164,11 +180,25 @@ pub fn parse(text: &str) -> Result<Documents, YamlError> {
     if u32::try_from(repaired.text.len()).is_err() {
         return Err(repaired.error("the file is larger than 4 GiB".to_owned(), 0));
     }
-    let is_changed = repaired.is_changed;
-    match documents(repaired) {
+    let (is_changed, unclosed) = (repaired.is_changed, repaired.unclosed);
+    let result = match documents(repaired) {
         Err(_) if is_changed => documents(Repaired::new(text)),
         result => result,
+    };
+    match (result, unclosed) {
+        // Falco's library takes the file's end for the quote, behind a line's end.
+        (Err(error), Some(Unclosed { at, .. })) if ends_in_line_end(text) => {
+            let mut closed = documents(Repaired::closed(text)).map_err(|_| error)?;
+            closed.unclosed = Some(at);
+            Ok(closed)
+        }
+        (result, _) => result,
     }
+}
+
+/// Whether nothing but blanks stands behind the last line's end.
+fn ends_in_line_end(text: &str) -> bool {
+    text.trim_end_matches([' ', '\t']).ends_with('\n')
 }
 
 fn documents(mut repaired: Repaired<'_>) -> Result<Documents, YamlError> {
@@ -225,6 +255,17 @@ mod tests {
         let text = root(&documents).get("a").unwrap();
         assert_eq!((text.scalar(), text.offset()), (Some("one two"), 3));
         assert_eq!(root(&documents).get("b").unwrap().offset(), 25);
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_ends_with_the_last_line() {
+        let documents = only("- rule: \"never closed\n  desc: d\n");
+        let item = root(&documents).sequence().unwrap().next().unwrap();
+        assert_eq!(item.get("rule").and_then(Node::scalar), Some("never closed desc: d "));
+        assert_eq!(documents.unclosed(), Some(8));
+        assert!(parse("- ['b',\n 'it''s\n\n").is_err());
+        assert!(parse("- rule: \"never closed").is_err());
+        assert_eq!(only("- it's\n- 'x'\n").unclosed(), None);
     }
 
     #[test]

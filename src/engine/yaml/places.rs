@@ -3,7 +3,7 @@
 
 use super::YamlError;
 use super::indent;
-use super::indent::Insertion;
+use super::indent::{Insertion, Unclosed};
 
 /// A text with repairs, and where they are.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Repaired<'a> {
     totals: Vec<usize>,
     /// `text` is not what is in the file.
     pub(super) is_changed: bool,
+    /// A quote that is not closed.
+    pub(super) unclosed: Option<Unclosed>,
 }
 
 impl<'a> Repaired<'a> {
@@ -27,7 +29,8 @@ impl<'a> Repaired<'a> {
     pub(super) fn new(original: &'a str) -> Self {
         let (bytes, inserted, totals) = (Vec::new(), Vec::new(), Vec::new());
         let text = original.to_owned();
-        let mut repaired = Self { original, text, bytes, inserted, totals, is_changed: false };
+        let (is_changed, unclosed) = (false, None);
+        let mut repaired = Self { original, text, bytes, inserted, totals, is_changed, unclosed };
         repaired.count();
         repaired
     }
@@ -35,8 +38,24 @@ impl<'a> Repaired<'a> {
     /// With blanks where lines stand too far left, and for tabs that mean nothing, and with nulls
     /// between commas.
     pub(super) fn indented(original: &'a str) -> Self {
+        Self::with(original, indent::find(original))
+    }
+
+    /// The same, and with the quote closed that is not.
+    pub(super) fn closed(original: &'a str) -> Self {
+        let mut repairs = indent::find(original);
+        let at = original.len();
+        if let Some(Unclosed { quote, column, .. }) = repairs.unclosed {
+            repairs.insertions.push(Insertion { at, count: column, what: ' ' });
+            repairs.insertions.push(Insertion { at, count: 1, what: quote });
+        }
+        Self::with(original, repairs)
+    }
+
+    fn with(original: &'a str, repairs: indent::Repairs) -> Self {
         let mut repaired = Self::new(original);
-        let indent::Repairs { insertions, tabs } = indent::find(original);
+        let indent::Repairs { insertions, tabs, unclosed } = repairs;
+        repaired.unclosed = unclosed;
         repaired.is_changed = !insertions.is_empty() || !tabs.is_empty();
         if !repaired.is_changed {
             return repaired;

@@ -189,7 +189,7 @@ fn own_address<'a>(record: &CallRecord<'_>, arena: &'a Arena) -> Option<&'a [u8]
         ((record.memory)(address, bytes) == bytes.len()).then_some(&*bytes)
     };
     let (address, len) = match record.ty {
-        _ if record.call.result < 0 => return None,
+        _ if record.call.result < 0 && !is_under_way(record.ty, record.call.result) => return None,
         known::BIND | known::CONNECT => (second, third & u64::from(u32::MAX)),
         known::SENDTO => (fifth, sixth & u64::from(u32::MAX)),
         known::RECVFROM if sixth != 0 => {
@@ -203,6 +203,13 @@ fn own_address<'a>(record: &CallRecord<'_>, arena: &'a Arena) -> Option<&'a [u8]
         _ => return None,
     };
     if address == 0 || len == 0 { None } else { memory(address, len) }
+}
+
+/// Whether a connection is being made, though its call has returned an error. It may have failed
+/// before anybody looks, and its socket stands in no table then.
+pub(super) fn is_under_way(ty: EventType, result: i64) -> bool {
+    const EINPROGRESS: i64 = 115;
+    ty == known::CONNECT && result == -EINPROGRESS
 }
 
 /// What a socket is that stands in no table yet: by the family that its call names.

@@ -72,6 +72,11 @@ impl Docker {
         Self { image: shared.image.clone() }
     }
 
+    /// The image's name.
+    pub fn image(&self) -> &str {
+        &self.image
+    }
+
     /// Starts a container of that image that stays; `arguments` go to `docker run`.
     pub fn container(&self, arguments: &[&str]) -> Container {
         let name = format!("eyas-test-{}-{}", std::process::id(), unique());
@@ -148,7 +153,7 @@ fn import_image(image: &str) -> Result<(), String> {
         fs::create_dir_all(root.path().join(dir)).unwrap();
     }
     copy(first_of(&["/bin/busybox", "/usr/bin/busybox"]), &root.path().join("bin/busybox"));
-    for applet in ["sh", "cat", "sleep", "ln", "mkdir", "rm", "true", "dirname"] {
+    for applet in ["sh", "cat", "sleep", "ln", "mkdir", "rm", "true", "dirname", "tar"] {
         std::os::unix::fs::symlink("busybox", root.path().join("bin").join(applet)).unwrap();
     }
     copy("/bin/bash-static".as_ref(), &root.path().join("bin/bash"));

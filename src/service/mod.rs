@@ -22,7 +22,6 @@ mod narrow;
 pub mod notify;
 pub mod open_filter;
 pub mod outputs;
-pub mod path_filter;
 pub mod plan;
 mod privileges;
 pub mod profile;

@@ -17,6 +17,7 @@ use crate::event::Arena;
 use crate::event::Bytes;
 use crate::event::Event;
 use crate::event::EventFd;
+use crate::event::EventType;
 use crate::event::Fd;
 use crate::event::FdKind;
 use crate::event::FdNumber;
@@ -53,9 +54,9 @@ pub struct OpenFilter {
     scene: RefCell<Scene>,
 }
 
-/// What events are made with.
+/// What events of opens are made with.
 #[derive(Debug, Default)]
-struct Scene {
+pub(super) struct Scene {
     world: World,
     arena: Arena,
 }
@@ -121,23 +122,35 @@ impl OpenFilter {
     }
 
     fn with_event<T>(&self, kind: FdKind, path: &[u8], look: impl FnOnce(&Event<'_>) -> T) -> T {
-        let mut scene = self.scene.borrow_mut();
-        let Scene { world, arena } = &mut *scene;
-        arena.reset();
         let name = Bytes::from(path);
         let fd = Fd { name_raw: Bytes::clone(&name), name, ..Fd::new(kind) };
         let params = [Param::NotNegative, Param::Unknown, Param::Bytes(&fd.name)];
+        self.scene.borrow_mut().with_open(known::OPENAT, &params, &fd, look)
+    }
+}
+
+impl Scene {
+    /// Makes the event of an open, of which nothing else is known.
+    pub(super) fn with_open<T>(
+        &mut self,
+        ty: EventType,
+        params: &[Param<'_>],
+        fd: &Fd,
+        look: impl FnOnce(&Event<'_>) -> T,
+    ) -> T {
+        let Self { world, arena } = self;
+        arena.reset();
         look(&Event {
             num: 1,
             ts: 1,
-            ty: known::OPENAT,
+            ty,
             cpu: None,
             tid: 0,
-            params: &params,
+            params,
             thread: None,
             fd: EventFd {
                 num: FdNumber::NotNegative,
-                info: Some(&fd),
+                info: Some(fd),
                 name_changed: false,
                 is_unread: false,
                 others: &[],

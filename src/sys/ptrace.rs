@@ -282,17 +282,40 @@ pub fn registers(tid: i32) -> io::Result<Registers> {
 
 /// Reads memory of another process; returns how much was read, less at an unmapped page.
 ///
+/// Where process_vm_readv(2) isn't there or isn't allowed (kernels without
+/// CONFIG_CROSS_MEMORY_ATTACH, containers' filters), through `/proc/PID/mem`.
+///
 /// # Errors
 ///
-/// `EFAULT` if nothing could be read, `ESRCH` if it is gone, `EPERM`.
+/// `EFAULT` or `EIO` if nothing could be read, `ESRCH` if it is gone, `EPERM`.
 pub fn read_memory(pid: i32, address: u64, into: &mut [u8]) -> io::Result<usize> {
-    let address = usize::try_from(address).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let at = usize::try_from(address).map_err(|_| io::ErrorKind::InvalidInput)?;
     let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
-    let remote =
-        libc::iovec { iov_base: std::ptr::without_provenance_mut(address), iov_len: into.len() };
-    // SAFETY: the kernel writes at most `into.len()` bytes to `into`; the remote address is only
+    // In two parts: a part is read as a whole or not at all, and the next page may not be there.
+    let first = (PAGE - at % PAGE).min(into.len());
+    let part = |at: usize, len| libc::iovec {
+        iov_base: std::ptr::without_provenance_mut(at),
+        iov_len: len,
+    };
+    let remote = [part(at, first), part(at.wrapping_add(first), into.len() - first)];
+    // SAFETY: the kernel writes at most `into.len()` bytes to `into`; the remote addresses are only
     // looked up in the other process.
-    check_len(unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) })
+    let read = unsafe { libc::process_vm_readv(pid, &raw const local, 1, remote.as_ptr(), 2, 0) };
+    match check_len(read) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+            read_memory_file(pid, address, into)
+        }
+        read => read,
+    }
+}
+
+/// Where memory is mapped in pieces of.
+const PAGE: usize = 4096;
+
+/// [`read_memory`] by `/proc/PID/mem`, which a tracer may always read.
+fn read_memory_file(pid: i32, address: u64, into: &mut [u8]) -> io::Result<usize> {
+    use std::os::unix::fs::FileExt as _;
+    std::fs::File::open(format!("/proc/{pid}/mem"))?.read_at(into, address)
 }
 
 /// Starts a program that waits to be seized before it runs. Must be called while this process has
@@ -342,11 +365,16 @@ pub fn try_out() -> io::Result<()> {
         }
     }
     let tried = seize(pid, OnTracerDeath::Kill);
-    // SAFETY: a signal to our own child, which nobody has waited for.
+    kill_child(pid);
+    tried
+}
+
+/// Ends a child of ours that nobody has waited for, and waits for it.
+pub fn kill_child(pid: i32) {
+    // SAFETY: a signal to our own child, whose number can't be another's before it is waited for.
     unsafe { libc::kill(pid, libc::SIGKILL) };
     // SAFETY: no status is asked for.
     unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WALL) };
-    tried
 }
 
 /// Starts a copy of this process for a tracer, which runs `run` and ends with its code. Must be
@@ -384,6 +412,15 @@ pub fn stand_apart(name: &std::ffi::CStr) -> io::Result<()> {
     Ok(())
 }
 
+/// Puts this process under a filter; gives up privileges if it has to: also root may lack
+/// CAP_SYS_ADMIN, in a container.
+fn attach_filter(filter: &[Step]) -> io::Result<()> {
+    match super::seccomp::attach(filter) {
+        Err(error) if error.raw_os_error() == Some(libc::EACCES) => super::seccomp::install(filter),
+        attached => attached,
+    }
+}
+
 /// What the new process does; returns only on failure.
 fn run_child(
     arguments: &[*const libc::c_char],
@@ -401,7 +438,7 @@ fn run_child(
         return error;
     }
     if let Some(filter) = filter
-        && let Err(error) = super::seccomp::attach(filter)
+        && let Err(error) = attach_filter(filter)
     {
         return error;
     }

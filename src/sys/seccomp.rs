@@ -67,20 +67,56 @@ pub const AUDIT_ARCH_I386: u32 = 0x4000_0003;
 /// `AUDIT_ARCH_AARCH64` in linux/audit.h.
 pub const AUDIT_ARCH_AARCH64: u32 = 0xc000_00b7;
 
-/// A program that stops a traced process at the given numbers of each architecture, and lets all
+/// A call that a traced process stops at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Traced {
+    /// Its number.
+    pub number: u32,
+    /// Only calls like this stop; `None`: all.
+    pub only_if: Option<HasBits>,
+}
+
+impl Traced {
+    /// Whether a call with these arguments stops.
+    #[must_use]
+    pub fn takes(&self, number: u32, arguments: &[u64; 6]) -> bool {
+        let is_like = |like: HasBits| {
+            let argument = usize::try_from(like.argument).ok().and_then(|at| arguments.get(at));
+            argument.is_some_and(|argument| argument & u64::from(like.bits) != 0)
+        };
+        self.number == number && self.only_if.is_none_or(is_like)
+    }
+}
+
+/// Of the lower half of an argument's bits, one of these is set.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct HasBits {
+    /// Which argument, from 0.
+    pub argument: u32,
+    /// The bits.
+    pub bits: u32,
+}
+
+/// A program that stops a traced process at the given calls of each architecture, and lets all
 /// other calls pass.
 #[must_use]
-pub fn trace_program(architectures: &[(u32, Vec<u32>)]) -> Vec<Step> {
+pub fn trace_program(architectures: &[(u32, Vec<Traced>)]) -> Vec<Step> {
     // A jump reaches 255 steps, so a long list is checked in several runs.
     const RUN: usize = 250;
+    const NARROW_RUN: usize = 50;
     let mut program = vec![load(offset::ARCHITECTURE)];
-    for (architecture, numbers) in architectures {
-        for run in numbers.chunks(RUN) {
-            let body = trace_run(run);
+    for (architecture, calls) in architectures {
+        let mut add = |body: Vec<Step>| {
             let over = u8::try_from(body.len()).unwrap_or(u8::MAX);
             program.push(equals(*architecture, 0, over));
             program.extend(body);
-        }
+        };
+        let numbers: Vec<u32> =
+            calls.iter().filter(|call| call.only_if.is_none()).map(|call| call.number).collect();
+        numbers.chunks(RUN).for_each(|run| add(trace_run(run)));
+        let narrow: Vec<(u32, HasBits)> =
+            calls.iter().filter_map(|call| Some((call.number, call.only_if?))).collect();
+        narrow.chunks(NARROW_RUN).for_each(|run| add(narrow_run(run)));
     }
     program.push(ALLOW);
     program
@@ -95,6 +131,22 @@ fn trace_run(numbers: &[u32]) -> Vec<Step> {
         run.push(equals(*number, left, 0));
     }
     run.extend([skip(1), TRACE, load(offset::ARCHITECTURE)]);
+    run
+}
+
+/// The same for calls of which not all stop.
+fn narrow_run(calls: &[(u32, HasBits)]) -> Vec<Step> {
+    let mut run = vec![load(offset::NUMBER)];
+    for (number, like) in calls {
+        run.extend([
+            equals(*number, 0, 4),
+            load(offset::low_half(like.argument)),
+            has(like.bits, 0, 1),
+            TRACE,
+            ALLOW,
+        ]);
+    }
+    run.push(load(offset::ARCHITECTURE));
     run
 }
 
@@ -285,6 +337,10 @@ mod tests {
 
     /// Runs a program as the kernel would.
     fn judge(program: &[Step], architecture: u32, number: u32) -> Step {
+        judge_call(program, architecture, number, &[0; 6])
+    }
+
+    fn judge_call(program: &[Step], architecture: u32, number: u32, arguments: &[u32; 6]) -> Step {
         let mut accumulator = 0;
         let mut at = 0;
         loop {
@@ -292,19 +348,53 @@ mod tests {
             at += 1;
             match step.code {
                 0x20 if step.value == offset::NUMBER => accumulator = number,
-                0x20 => accumulator = architecture,
+                0x20 if step.value == offset::ARCHITECTURE => accumulator = architecture,
+                0x20 => accumulator = arguments[(step.value as usize - 16) / 8],
                 0x15 if accumulator == step.value => at += usize::from(step.if_true),
                 0x15 => at += usize::from(step.if_false),
+                0x45 if accumulator & step.value != 0 => at += usize::from(step.if_true),
+                0x45 => at += usize::from(step.if_false),
                 0x05 => at += step.value as usize,
                 _ => return step,
             }
         }
     }
 
+    const fn all(number: u32) -> Traced {
+        Traced { number, only_if: None }
+    }
+
+    #[test]
+    fn only_calls_whose_argument_has_the_bits_stop() {
+        let only_if = Some(HasBits { argument: 2, bits: 0b11 });
+        let narrow = |number| Traced { number, only_if };
+        let mut calls: Vec<Traced> = (300..420).map(narrow).collect();
+        calls.push(all(59));
+        let program = trace_program(&[
+            (AUDIT_ARCH_X86_64, calls.clone()),
+            (AUDIT_ARCH_I386, vec![narrow(5), all(11)]),
+        ]);
+        let flags = |flags| [3, 3, flags, 3, 3, 3];
+        for (number, like, expected) in
+            [(300, 1, TRACE), (419, 2, TRACE), (360, 4, ALLOW), (420, 1, ALLOW), (59, 0, TRACE)]
+        {
+            let step = judge_call(&program, AUDIT_ARCH_X86_64, number, &flags(like));
+            assert_eq!(step, expected, "{number}");
+            let takes = calls.iter().any(|call| call.takes(number, &flags(like).map(u64::from)));
+            assert_eq!(takes, expected == TRACE);
+        }
+        assert_eq!(judge_call(&program, AUDIT_ARCH_I386, 5, &flags(1)), TRACE);
+        assert_eq!(judge_call(&program, AUDIT_ARCH_I386, 5, &flags(4)), ALLOW);
+        assert_eq!(judge(&program, AUDIT_ARCH_I386, 11), TRACE);
+    }
+
     #[test]
     fn only_the_numbers_of_their_own_architecture_stop() {
-        let program =
-            trace_program(&[(AUDIT_ARCH_X86_64, vec![59, 257]), (AUDIT_ARCH_I386, vec![11])]);
+        let calls = |numbers: &[u32]| numbers.iter().map(|&number| all(number)).collect();
+        let program = trace_program(&[
+            (AUDIT_ARCH_X86_64, calls(&[59, 257])),
+            (AUDIT_ARCH_I386, calls(&[11])),
+        ]);
         assert_eq!(judge(&program, AUDIT_ARCH_X86_64, 59), TRACE);
         assert_eq!(judge(&program, AUDIT_ARCH_X86_64, 257), TRACE);
         assert_eq!(judge(&program, AUDIT_ARCH_X86_64, 11), ALLOW);
@@ -315,7 +405,7 @@ mod tests {
 
     #[test]
     fn more_numbers_than_a_jump_reaches_all_stop() {
-        let program = trace_program(&[(AUDIT_ARCH_X86_64, (0..600).collect())]);
+        let program = trace_program(&[(AUDIT_ARCH_X86_64, (0..600).map(all).collect())]);
         for number in 0..700 {
             let expected = if number < 600 { TRACE } else { ALLOW };
             assert_eq!(judge(&program, AUDIT_ARCH_X86_64, number), expected, "{number}");

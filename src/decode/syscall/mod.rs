@@ -390,7 +390,8 @@ fn text<'a>(inspect: &mut dyn Inspect<'a>, index: usize, address: u64) -> Param<
 }
 
 /// The access mode and flags of open(2), in Falco's numbers.
-fn open_flags(flags: u64) -> u64 {
+#[must_use]
+pub fn open_flags(flags: u64) -> u64 {
     // O_RDONLY, O_WRONLY, O_RDWR are 0, 1, 2; Falco has one bit for reading and one for writing.
     let access = match flags & 0b11 {
         0 => 1,

@@ -6,6 +6,7 @@
 //! of its own; a running program that is followed is traced by this one.
 
 mod near;
+mod opens;
 mod tree;
 
 use std::ffi::CString;
@@ -21,7 +22,6 @@ use super::coverage;
 use super::finish_to;
 use super::formatter;
 use super::judge::Judge;
-use super::path_filter::PathFilter;
 use crate::config::Config;
 use crate::decode::syscall;
 use crate::decode::syscall::Abi;
@@ -45,8 +45,11 @@ use crate::sys::poll::SignalFd;
 use crate::sys::process;
 use crate::sys::ptrace::Patience;
 use crate::sys::seccomp;
+use crate::sys::seccomp::HasBits;
+use crate::sys::seccomp::Traced;
 
 use near::Near;
+use opens::Opens;
 use tree::Tree;
 
 /// What is traced.
@@ -87,11 +90,13 @@ pub fn run(target: &Target, rules: RuleSet, config: &Config) -> Result<u8, Error
 }
 
 fn launch(arguments: &[CString], rules: RuleSet, config: &Config) -> Result<u8, Error> {
-    let mut near = Near::new(opens(&rules));
+    let opens = opens(&rules);
+    let wanted = wanted(&rules, &opens);
+    let mut near = Near::new(opens);
     let mut decide = |tid: i32, call: &Call, texts: &mut Texts| near.entered(tid, call, texts);
     // Before any thread exists, and before signals are blocked.
-    let mut apart = Apart::launch(arguments, wanted(&rules), process::is_root(), &mut decide)
-        .map_err(refused)?;
+    let mut apart =
+        Apart::launch(arguments, wanted, process::is_root(), &mut decide).map_err(refused)?;
     let signals = SignalFd::new(&[Signal::SIGINT, Signal::SIGTERM]).map_err(no_signals)?;
     let mut tree = tree(rules, config, &[])?;
     let ended = follow_apart(&mut apart, &signals, &mut tree);
@@ -144,8 +149,9 @@ fn follow_apart(
 }
 
 fn attach(pid: i32, rules: RuleSet, config: &Config) -> Result<u8, Error> {
-    let near = Near::new(opens(&rules));
-    let wanted = wanted(&rules);
+    let opens = opens(&rules);
+    let wanted = wanted(&rules, &opens);
+    let near = Near::new(opens);
     let signals = SignalFd::new(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGCHLD]);
     let signals = signals.map_err(no_signals)?;
     // All that takes time is done before the program is touched.
@@ -239,14 +245,15 @@ fn finish(tree: Tree) -> Result<(), Error> {
 }
 
 /// The conditions about opens.
-fn opens(rules: &RuleSet) -> PathFilter {
+fn opens(rules: &RuleSet) -> Opens {
     const OPENS: &[&str] = &["open", "openat", "openat2", "creat"];
     let about = coverage::enabled(rules.rules()).filter(|rule| coverage::can_match(rule, OPENS));
-    PathFilter::new(about)
+    let conditions: Vec<_> = about.map(|rule| &rule.condition).collect();
+    Opens::new(&conditions)
 }
 
 /// The calls that the rules need, and those that are always watched.
-fn wanted(rules: &RuleSet) -> Wanted {
+fn wanted(rules: &RuleSet, opens: &Opens) -> Wanted {
     let abis: &[(u32, Abi)] = if cfg!(target_arch = "aarch64") {
         &[(seccomp::AUDIT_ARCH_AARCH64, Abi::Aarch64)]
     } else {
@@ -257,10 +264,25 @@ fn wanted(rules: &RuleSet) -> Wanted {
         |ty: EventType| ALWAYS.contains(&ty) || enabled.iter().any(|rule| rule.events.contains(ty));
     let types: Vec<EventType> = EventType::all().filter(|&ty| needed(ty)).collect();
     let calls = abis.iter().map(|&(architecture, abi)| {
-        let numbers = types.iter().flat_map(|&ty| syscall::numbers_of(abi, ty)).collect();
-        (architecture, numbers)
+        let of_type = |&ty: &EventType| {
+            let only_if = opens.only_writes_matter(ty).then(|| may_write(ty)).flatten();
+            syscall::numbers_of(abi, ty).map(move |number| Traced { number, only_if })
+        };
+        (architecture, types.iter().flat_map(of_type).collect())
     });
     Wanted { calls: calls.collect() }
+}
+
+/// What an open's flags have if it may write.
+fn may_write(ty: EventType) -> Option<HasBits> {
+    // O_WRONLY and O_RDWR, on all architectures; access mode 3 is both.
+    let bits = 0b11;
+    let argument = match ty {
+        known::OPEN => 1,
+        known::OPENAT => 2,
+        _ => return None,
+    };
+    Some(HasBits { argument, bits })
 }
 
 /// The threads of a process.

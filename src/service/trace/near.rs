@@ -1,8 +1,7 @@
 //! What is decided about a call on its entry, beside the tracee: its texts are read, and an open
 //! on whose path no rule can alert is let pass without a stop on its exit.
 
-use super::super::path_filter::Opening;
-use super::super::path_filter::PathFilter;
+use super::opens::Opens;
 use crate::decode::syscall;
 use crate::decode::syscall::Call;
 use crate::enrich::path;
@@ -20,7 +19,7 @@ const PATH_MAX: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Near {
     table: syscall::Table,
-    opens: PathFilter,
+    opens: Opens,
     text: Box<[u8; PATH_MAX]>,
     /// The path of an open, as the rules see it.
     path: Vec<u8>,
@@ -28,7 +27,7 @@ pub(super) struct Near {
 
 impl Near {
     /// `opens`: the conditions of the rules about opens.
-    pub(super) fn new(opens: PathFilter) -> Self {
+    pub(super) fn new(opens: Opens) -> Self {
         let (table, text) = (syscall::Table::new(), Box::new([0; PATH_MAX]));
         Self { table, opens, text, path: Vec::new() }
     }
@@ -54,11 +53,9 @@ impl Near {
     fn may_matter(&mut self, tid: i32, ty: EventType, call: &Call, texts: &Texts) -> bool {
         let [_, second, third, _, _, _] = call.arguments;
         let (argument, flags) = match ty {
-            known::OPEN => (0, Some(second)),
-            known::CREAT => (0, None),
-            known::OPENAT => (1, Some(third)),
-            // Its flags are in memory.
-            known::OPENAT2 => (1, None),
+            known::OPEN => (0, second),
+            known::CREAT => (0, 0),
+            known::OPENAT => (1, third),
             _ => return true,
         };
         let Some(text) = texts.get(argument) else { return true };
@@ -71,13 +68,7 @@ impl Near {
             path::as_base(&mut with_slash, &base);
             path::join(&mut self.path, &with_slash, text);
         }
-        let access = flags.map(|flags| flags & 0b11);
-        let opening = Opening {
-            event: ty.name().as_bytes(),
-            reads: access.map(|access| access != 1),
-            writes: access.map(|access| access != 0),
-        };
-        self.opens.may_match_call(&self.path, &opening)
+        self.opens.may_match(ty, syscall::open_flags(flags), &self.path, text)
     }
 }
 
@@ -98,21 +89,19 @@ fn base_of(tid: i32, directory: Option<i64>) -> Option<Vec<u8>> {
 
 /// Reads the text at an address, up to its NUL.
 fn read_text(tid: i32, address: u64, buffer: &mut [u8; PATH_MAX]) -> Option<&[u8]> {
-    const PAGE: u64 = 4096;
+    /// Few paths are longer.
+    const FIRST: usize = 256;
     let mut done = 0;
     while done < PATH_MAX {
         let at = address.checked_add(u64::try_from(done).ok()?)?;
-        // Not over a page's end: the next one may not be there.
-        let left = usize::try_from(PAGE - at % PAGE).ok()?.min(256);
-        let into = buffer.get_mut(done..)?;
-        let into = into.get_mut(..left.min(PATH_MAX - done))?;
-        let read = ptrace::read_memory(tid, at, into).ok()?;
-        let piece = into.get(..read)?;
-        if let Some(end) = memchr::memchr(0, piece) {
-            return buffer.get(..done + end);
-        }
+        let end = if done == 0 { FIRST } else { PATH_MAX };
+        let read = ptrace::read_memory(tid, at, buffer.get_mut(done..end)?).ok()?;
         if read == 0 {
             return None;
+        }
+        let piece = buffer.get(done..done + read)?;
+        if let Some(end) = memchr::memchr(0, piece) {
+            return buffer.get(..done + end);
         }
         done += read;
     }

@@ -8,7 +8,8 @@
 //! Attach mode: no filter, every call stops, and the tracees run on unharmed after a detach.
 //!
 //! Texts are read on a call's entry, results on its exit. Which of the two a stop is, is counted
-//! per thread. Where the filter stops a call, Linux before 4.8 makes one more stop (its entry) than
+//! per thread. A call that a signal has interrupted goes on as restart_syscall(2), or is entered
+//! anew, or has failed with EINTR, which a handler's return shows: it is told once. Where the filter stops a call, Linux before 4.8 makes one more stop (its entry) than
 //! later kernels before the call's exit: the launched program's own exec shows which kernel this is.
 //!
 //! Sources: ptrace(2) ("Syscall-stops", "PTRACE_EVENT_SECCOMP stops", "Group-stop"), seccomp(2).
@@ -16,6 +17,7 @@
 pub mod apart;
 mod message;
 mod nearness;
+mod pairing;
 mod texts;
 
 use std::ffi::CString;
@@ -27,11 +29,13 @@ use std::time::Instant;
 use rustc_hash::FxHashMap;
 use rustc_hash::FxHashSet;
 
-use crate::decode::syscall::{Abi, Call};
+use crate::decode::syscall::Call;
 use crate::sys::ptrace::{self, OnTracerDeath, Patience, Registers, Resume, Stop, Waited};
 use crate::sys::seccomp;
+use crate::sys::seccomp::Traced;
 
 use nearness::Nearness;
+use pairing::InCall;
 pub use texts::Texts;
 
 /// Who is told what tracees do. The tracee stands still meanwhile.
@@ -60,18 +64,19 @@ pub enum Step {
     End,
 }
 
-/// Which calls stop, by architecture and number.
+/// Which calls stop, by architecture.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// `AUDIT_ARCH_…` with the numbers.
-    pub calls: Vec<(u32, Vec<u32>)>,
+    /// `AUDIT_ARCH_…` with its calls.
+    pub calls: Vec<(u32, Vec<Traced>)>,
 }
 
 impl Wanted {
     fn contains(&self, registers: &Registers) -> bool {
         let Ok(number) = u32::try_from(registers.number) else { return false };
-        self.calls.iter().any(|(architecture, numbers)| {
-            *architecture == registers.architecture && numbers.contains(&number)
+        self.calls.iter().any(|(architecture, calls)| {
+            *architecture == registers.architecture
+                && calls.iter().any(|call| call.takes(number, &registers.arguments))
         })
     }
 }
@@ -105,6 +110,8 @@ pub struct Tracer {
     /// The filter's stop is followed by an entry stop (Linux before 4.8).
     entry_follows_filter: bool,
     in_call: FxHashMap<i32, InCall>,
+    /// Calls that have returned by a signal, and may go on: of these threads all calls stop.
+    interrupted: FxHashMap<i32, (Call, Texts)>,
     spare: Vec<Texts>,
     /// All tracees that have stopped once.
     known: FxHashSet<i32>,
@@ -115,15 +122,6 @@ pub struct Tracer {
     nearness: Option<Nearness>,
     root: i32,
     root_status: Option<i32>,
-}
-
-/// A call that a thread is in.
-#[derive(Debug)]
-struct InCall {
-    /// Its entry stop is still to come.
-    expects_entry: bool,
-    /// The call, if anybody wants it.
-    wanted: Option<(Call, Texts)>,
 }
 
 impl Tracer {
@@ -149,7 +147,11 @@ impl Tracer {
         let pid = ptrace::spawn(arguments, &gate, &reporter, Some(&filter), keep_privileges)
             .map_err(failed("start a process"))?;
         drop((gate, reporter));
-        ptrace::seize(pid, OnTracerDeath::Kill).map_err(failed("trace the new process"))?;
+        if let Err(source) = ptrace::seize(pid, OnTracerDeath::Kill) {
+            // It waits at the gate, of which it has the other end, too.
+            ptrace::kill_child(pid);
+            return Err(failed("trace the new process")(source));
+        }
         let mut tracer = Self::of(pid, wanted, true);
         // The child has a copy of this end, so closing it would not wake it.
         io::Write::write_all(&mut opener, b"!").map_err(failed("start the new process"))?;
@@ -185,6 +187,7 @@ impl Tracer {
             has_filter,
             entry_follows_filter: false,
             in_call: FxHashMap::default(),
+            interrupted: FxHashMap::default(),
             spare: Vec::new(),
             known: FxHashSet::from_iter([root]),
             unborn: FxHashSet::default(),
@@ -286,20 +289,19 @@ impl Tracer {
     }
 
     fn handle(&mut self, tid: i32, stop: Stop, watch: &mut dyn Watch) {
-        let free = self.free();
         match stop {
             Stop::Seccomp | Stop::Syscall => {
-                let how = self.call(tid, stop, watch).unwrap_or(free);
-                continue_with(tid, how, 0);
+                let how = self.call(tid, stop, watch);
+                continue_with(tid, how.unwrap_or_else(|| self.free(tid)), 0);
             }
             Stop::Clone(child) => {
                 watch.cloned(tid, child);
                 if self.unborn.remove(&child) {
-                    continue_with(child, free, 0);
+                    continue_with(child, self.free(child), 0);
                 } else {
                     self.born.insert(child);
                 }
-                continue_with(tid, self.in_call(tid, free), 0);
+                continue_with(tid, self.in_call(tid), 0);
             }
             Stop::Exec(former) => {
                 // The thread that called has the process's number now; what was known of the
@@ -307,25 +309,26 @@ impl Tracer {
                 self.forget(tid);
                 self.forget(former);
                 watch.executed(tid);
-                continue_with(tid, free, 0);
+                continue_with(tid, self.free(tid), 0);
             }
             Stop::Group(_) => {
                 if ptrace::listen(tid).is_err() {
-                    continue_with(tid, free, 0);
+                    continue_with(tid, self.in_call(tid), 0);
                 }
             }
-            Stop::Signal(signal) => continue_with(tid, self.in_call(tid, free), signal),
+            Stop::Signal(signal) => continue_with(tid, self.in_call(tid), signal),
             Stop::NewOrReady if self.is_unborn(tid) => {
                 self.unborn.insert(tid);
             }
-            Stop::NewOrReady | Stop::Exiting => continue_with(tid, self.in_call(tid, free), 0),
+            Stop::NewOrReady | Stop::Exiting => continue_with(tid, self.in_call(tid), 0),
             Stop::Gone(status) => self.gone(tid, status, watch),
         }
     }
 
     /// How a thread runs that is in no call.
-    const fn free(&self) -> Resume {
-        if self.has_filter { Resume::Free } else { Resume::Syscall }
+    fn free(&self, tid: i32) -> Resume {
+        let is_free = self.has_filter && !self.interrupted.contains_key(&tid);
+        if is_free { Resume::Free } else { Resume::Syscall }
     }
 
     /// Whether this is the first stop of a thread that nobody has told of: its parent's stop is
@@ -344,70 +347,14 @@ impl Tracer {
         }
         watch.gone(tid, status);
         // It may have died before it could tell of its child.
-        let free = self.free();
-        for child in self.unborn.drain() {
-            continue_with(child, free, 0);
+        for child in std::mem::take(&mut self.unborn) {
+            continue_with(child, self.free(child), 0);
         }
     }
 
     /// A thread that is inside a call must be stopped at its exit.
-    fn in_call(&self, tid: i32, free: Resume) -> Resume {
-        if self.in_call.contains_key(&tid) { Resume::Syscall } else { free }
-    }
-
-    /// A stop at a call; `None` if the thread has nothing more to tell of it.
-    fn call(&mut self, tid: i32, stop: Stop, watch: &mut dyn Watch) -> Option<Resume> {
-        let registers = ptrace::registers(tid).ok()?;
-        if stop == Stop::Syscall {
-            if let Some(in_call) = self.in_call.get_mut(&tid) {
-                if in_call.expects_entry {
-                    in_call.expects_entry = false;
-                    return Some(Resume::Syscall);
-                }
-                self.leave(tid, registers.result, watch);
-                return None;
-            }
-            // With a filter there is no entry without a filter's stop. Without one, a first stop
-            // that isn't an entry is the end of a call that began before: a new child's fork.
-            if self.has_filter || !registers.is_entry {
-                return None;
-            }
-        }
-        let call = self.wanted.contains(&registers).then(|| call_of(&registers)).flatten();
-        let mut wanted = None;
-        if let Some(call) = call {
-            let mut texts = self.spare.pop().unwrap_or_default();
-            texts.clear();
-            if watch.entered(tid, &call, &mut texts) {
-                wanted = Some((call, texts));
-            } else {
-                self.spare.push(texts);
-            }
-        }
-        if wanted.is_none() && self.has_filter {
-            // Nothing is to be told of its exit, so there need be no stop.
-            return None;
-        }
-        let expects_entry = stop == Stop::Seccomp && self.entry_follows_filter;
-        self.in_call.insert(tid, InCall { expects_entry, wanted });
-        Some(Resume::Syscall)
-    }
-
-    /// A call's exit.
-    fn leave(&mut self, tid: i32, result: i64, watch: &mut dyn Watch) {
-        if let Some(InCall { wanted: Some((mut call, texts)), .. }) = self.in_call.remove(&tid) {
-            call.result = result;
-            if !is_restart(result) {
-                watch.returned(tid, &call, &texts);
-            }
-            self.spare.push(texts);
-        }
-    }
-
-    fn forget(&mut self, tid: i32) {
-        if let Some(InCall { wanted: Some((_, texts)), .. }) = self.in_call.remove(&tid) {
-            self.spare.push(texts);
-        }
+    fn in_call(&self, tid: i32) -> Resume {
+        if self.in_call.contains_key(&tid) { Resume::Syscall } else { self.free(tid) }
     }
 
     /// Lets all `threads` go. They must be stopped first: each is interrupted and awaited.
@@ -442,23 +389,6 @@ impl Tracer {
 }
 
 const ESRCH: i32 = 3;
-
-/// Whether a result says that the kernel will enter the call again (`ERESTARTSYS` …): not an end.
-const fn is_restart(result: i64) -> bool {
-    result <= -512 && result >= -516
-}
-
-/// Registers as a call.
-fn call_of(registers: &Registers) -> Option<Call> {
-    let abi = match registers.architecture {
-        seccomp::AUDIT_ARCH_X86_64 => Abi::X86_64,
-        seccomp::AUDIT_ARCH_I386 => Abi::I386,
-        seccomp::AUDIT_ARCH_AARCH64 => Abi::Aarch64,
-        _ => return None,
-    };
-    let number = u32::try_from(registers.number).ok()?;
-    Some(Call { abi, number, arguments: registers.arguments, result: registers.result })
-}
 
 /// Resumes a tracee; one that is gone is reported by wait.
 fn continue_with(tid: i32, how: Resume, signal: i32) {

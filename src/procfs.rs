@@ -444,6 +444,12 @@ fn decimal_name(pid: i32, buffer: &mut [u8; 12]) -> &CStr {
     CStr::from_bytes_until_nul(buffer).unwrap_or_default()
 }
 
+/// The processes that there are on this host; none if `/proc` cannot be read.
+#[must_use]
+pub fn pids() -> Vec<i32> {
+    Proc::open(Path::new("/proc")).ok().and_then(|proc| proc.pids().ok()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

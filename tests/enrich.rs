@@ -483,6 +483,27 @@ fn a_container_has_its_own_users_and_dockers_name() {
 }
 
 #[test]
+fn a_container_is_forgotten_some_time_after_its_last_process() {
+    const MINUTE_NS: u64 = 61_000_000_000;
+    let id = "5d068b2dd2256539dfccbc0dc617e35e42e49bc4e099ab80bbb40fb31c3b9b03";
+    let proc = FakeProc::new();
+    let state = proc.docker().join("containers").join(id);
+    fs::create_dir_all(&state).unwrap();
+    fs::write(state.join("config.v2.json"), r#"{"Name":"/web"}"#).unwrap();
+    let cgroup = format!("1:memory:/docker/{id}\n");
+    proc.put(&shell(50, 1));
+    proc.put(&FakeProcess { cgroup: &cgroup, ..cat(51, 50) });
+    let mut bench = Bench::with(proc, &["container.name"]);
+    bench.now = eyas::sys::clock::realtime_ns();
+    bench.tick(MINUTE_NS);
+    assert_eq!(bench.enricher.world().containers.len(), 1);
+    bench.proc.remove(51);
+    bench.exit(51, 0);
+    bench.tick(2 * MINUTE_NS);
+    assert_eq!(bench.enricher.world().containers.len(), 0);
+}
+
+#[test]
 fn a_process_outside_all_patterns_is_the_hosts() {
     let proc = FakeProc::new();
     proc.put(&shell(50, 1));

@@ -5,8 +5,6 @@ mod support;
 
 use std::fs;
 use std::io::Read as _;
-use std::io::Write as _;
-use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::path::PathBuf;
@@ -22,21 +20,11 @@ use support::host::read;
 use support::place::Place;
 use support::place::WEB;
 use support::place::address;
+use support::place::get;
 use support::place::put;
 use support::place::rule;
 
 const LIVE: &[Need] = &[Need::Root, Need::Fanotify, Need::ProcConnector];
-
-/// The body of a page; nothing unless the status is 200.
-fn get(address: &str, path: &str) -> Option<String> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    head.starts_with("HTTP/1.1 200 ").then(|| body.to_owned())
-}
 
 #[test]
 fn the_web_server_answers_while_the_agent_watches() {

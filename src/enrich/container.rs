@@ -120,6 +120,16 @@ impl Containers {
         missing.retry_at_ns = now_ns.saturating_add(missing.delay_ns);
     }
 
+    /// Forgets those that `is_inhabited` denies.
+    pub fn retain(
+        &mut self,
+        is_inhabited: impl Fn(&Bytes) -> bool,
+        known: &mut FxHashMap<Bytes, Container>,
+    ) {
+        known.retain(|id, _| is_inhabited(id));
+        self.missing.retain(|id, _| is_inhabited(id));
+    }
+
     fn read(&self, runtime: Runtime, full_id: &[u8]) -> Option<Container> {
         // It goes into a path: only what ids are made of, so no `..` and no slash.
         let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);

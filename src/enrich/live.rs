@@ -63,8 +63,9 @@ pub const MAX_HOLD_NS: u64 = 50_000_000;
 /// How long a change of identity may be held back to learn whether an exec made it: 10 ms.
 pub const MAX_ID_HOLD_NS: u64 = 10_000_000;
 
-/// How often the addresses of the interfaces are read: once a minute.
-const ADDRESSES_EVERY_NS: u64 = 60_000_000_000;
+/// How often the addresses of the interfaces are read, and containers forgotten that nobody is in:
+/// once a minute.
+const SELDOM_NS: u64 = 60_000_000_000;
 
 /// Nanoseconds of a clock tick as `/proc` counts them.
 const TICK_NS: u64 = 1_000_000_000 / TICKS_PER_SECOND;
@@ -105,7 +106,7 @@ pub struct LiveEnricher {
     pub(super) settings: Settings,
     pub(super) out: Out,
     pub(super) paths: Paths,
-    addresses_due_ns: u64,
+    seldom_due_ns: u64,
 }
 
 impl LiveEnricher {
@@ -141,7 +142,7 @@ impl LiveEnricher {
             needs: Needs::default(),
             out: Out::default(),
             paths: Paths::default(),
-            addresses_due_ns: 0,
+            seldom_due_ns: 0,
             settings,
             proc,
         };
@@ -201,15 +202,30 @@ impl LiveEnricher {
         self.table.expire(&mut self.world, now_ns);
         self.looks.expire(clock::monotonic_ns());
         self.users.refresh_host(now_ns, &mut self.world);
-        self.refresh_addresses(now_ns);
+        if now_ns >= self.seldom_due_ns {
+            self.refresh_addresses(now_ns);
+            self.forget_containers();
+        }
     }
 
-    /// Reads the addresses of this machine's interfaces, which may change, every now and then.
+    /// Forgets containers of which no process is in the table.
+    fn forget_containers(&mut self) {
+        let Self { world, containers, users, .. } = self;
+        let threads = world.threads.values();
+        let inhabited: FxHashSet<Bytes> = threads
+            .filter_map(|thread| match &thread.container {
+                InContainer::Id(id) => Some(Bytes::clone(id)),
+                InContainer::Host | InContainer::Unknown => None,
+            })
+            .collect();
+        let is_inhabited = |id: &Bytes| inhabited.contains(id);
+        containers.retain(is_inhabited, &mut world.containers);
+        users.retain_containers(is_inhabited, world);
+    }
+
+    /// Reads the addresses of this machine's interfaces, which may change.
     fn refresh_addresses(&mut self, now_ns: u64) {
-        if now_ns < self.addresses_due_ns {
-            return;
-        }
-        self.addresses_due_ns = now_ns.saturating_add(ADDRESSES_EVERY_NS);
+        self.seldom_due_ns = now_ns.saturating_add(SELDOM_NS);
         if let Ok(interfaces) = nix::ifaddrs::getifaddrs() {
             let own = interfaces.filter_map(|interface| address_of(&interface.address?));
             self.world.host.addresses = own.collect();

@@ -8,11 +8,15 @@ use std::fmt;
 
 use crate::procfs::taken::Taken;
 
-/// Most looks that wait; beyond it the oldest goes.
-const MAX_WAITING: usize = 1024;
+/// Bytes of looks that wait, about: more are left with their source.
+const MAX_BYTES: usize = 8 << 20;
 
-/// How long one waits for its record, in nanoseconds.
+/// How long one waits for its record, in nanoseconds. The time is that of the records, which may
+/// be told late.
 const KEEP_NS: u64 = 2_000_000_000;
+
+/// The same where no record is told at all.
+const KEEP_UNTOLD_NS: u64 = 10_000_000_000;
 
 /// Hands out the next look that has come.
 pub type LookSource = dyn FnMut() -> Option<Taken> + Send;
@@ -22,6 +26,7 @@ pub type LookSource = dyn FnMut() -> Option<Taken> + Send;
 pub(super) struct Looks {
     source: Option<Box<LookSource>>,
     waiting: VecDeque<Taken>,
+    bytes: usize,
 }
 
 impl Looks {
@@ -30,35 +35,112 @@ impl Looks {
     }
 
     /// The first look at `pid` from `from_ns` on and before `until_ns`, in nanoseconds since boot.
+    /// Ask in order of time: what is much older is forgotten.
     pub(super) fn take(&mut self, pid: i32, from_ns: u64, until_ns: u64) -> Option<Taken> {
-        self.pull();
+        self.forget(from_ns.saturating_sub(KEEP_NS));
         let is_meant =
             |look: &Taken| look.pid == pid && look.at_ns >= from_ns && look.at_ns < until_ns;
-        let place = self.waiting.iter().position(is_meant)?;
-        self.waiting.remove(place)
+        if let Some(place) = self.waiting.iter().position(is_meant) {
+            return self.remove(place);
+        }
+        // No more is asked for than has to be: thousands may have come while nobody asked, and
+        // each has a record that is asked for next.
+        while self.bytes < MAX_BYTES {
+            let look = self.source.as_mut()?()?;
+            if is_meant(&look) {
+                return Some(look);
+            }
+            self.keep(look);
+        }
+        None
     }
 
     /// Forgets those that nothing belongs to. `now_ns`: nanoseconds since boot.
     pub(super) fn expire(&mut self, now_ns: u64) {
-        self.pull();
-        while self.waiting.front().is_some_and(|look| look.at_ns.saturating_add(KEEP_NS) < now_ns) {
-            self.waiting.pop_front();
+        let oldest_ns = now_ns.saturating_sub(KEEP_UNTOLD_NS);
+        self.forget(oldest_ns);
+        while self.waiting.is_empty() {
+            let Some(look) = self.source.as_mut().and_then(|source| source()) else { return };
+            if look.at_ns >= oldest_ns {
+                self.keep(look);
+            }
         }
     }
 
-    fn pull(&mut self) {
-        let Some(source) = &mut self.source else { return };
-        while let Some(look) = source() {
-            if self.waiting.len() >= MAX_WAITING {
-                self.waiting.pop_front();
-            }
-            self.waiting.push_back(look);
+    fn forget(&mut self, oldest_ns: u64) {
+        while self.waiting.front().is_some_and(|look| look.at_ns < oldest_ns) {
+            self.remove(0);
         }
+    }
+
+    fn keep(&mut self, look: Taken) {
+        self.bytes += look.size();
+        self.waiting.push_back(look);
+    }
+
+    fn remove(&mut self, place: usize) -> Option<Taken> {
+        let look = self.waiting.remove(place)?;
+        self.bytes = self.bytes.saturating_sub(look.size());
+        Some(look)
     }
 }
 
 impl fmt::Debug for Looks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Looks").field("waiting", &self.waiting.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    /// Of so many programs, each a millisecond after the one before.
+    fn looks(count: i32, size: usize) -> Looks {
+        let mut next = 0_i32;
+        let mut looks = Looks::default();
+        looks.set_source(Box::new(move || {
+            next += 1;
+            let at_ns = u64::try_from(next).unwrap() * MS;
+            let mut message = [&next.to_ne_bytes()[..], &at_ns.to_ne_bytes()].concat();
+            message.resize(message.len() + size, 0);
+            (next <= count).then(|| Taken::parse(&message).unwrap())
+        }));
+        looks
+    }
+
+    #[test]
+    fn none_is_lost_of_thousands_that_came_while_nobody_asked() {
+        let mut looks = looks(20_000, 4 << 10);
+        for pid in 1..=20_000 {
+            let from_ns = (u64::try_from(pid).unwrap() - 1) * MS;
+            assert_eq!(looks.take(pid, from_ns, u64::MAX).map(|look| look.pid), Some(pid));
+            // Programs without a look are between them.
+            assert!(pid % 8 != 0 || looks.take(-1, from_ns, u64::MAX).is_none());
+            assert!(looks.bytes < MAX_BYTES + (8 << 10));
+        }
+        assert_eq!((looks.waiting.len(), looks.bytes), (0, 0));
+    }
+
+    #[test]
+    fn those_that_belong_to_nothing_are_forgotten() {
+        let mut looks = looks(5_000, 0);
+        assert!(looks.take(-1, 0, u64::MAX).is_none());
+        assert_eq!(looks.waiting.len(), 5_000);
+        assert!(looks.take(-1, 4_000 * MS, u64::MAX).is_none());
+        assert_eq!(looks.waiting.len(), 3_001);
+        looks.expire(14_000 * MS);
+        assert_eq!(looks.waiting.len(), 1_001);
+        looks.expire(u64::MAX);
+        assert_eq!((looks.waiting.len(), looks.bytes), (0, 0));
+    }
+
+    #[test]
+    fn a_look_at_the_program_after_is_not_the_one_before() {
+        let mut looks = looks(9, 0);
+        assert!(looks.take(5, 0, 5 * MS).is_none());
+        assert_eq!(looks.take(5, 5 * MS, 6 * MS).map(|look| look.at_ns), Some(5 * MS));
     }
 }

@@ -116,6 +116,13 @@ impl Users {
         }
     }
 
+    /// Forgets those of containers that `is_inhabited` denies.
+    pub fn retain_containers(&mut self, is_inhabited: impl Fn(&Bytes) -> bool, world: &mut World) {
+        self.containers.retain(|id, _| is_inhabited(id));
+        world.users.retain(|id, _| id.is_empty() || is_inhabited(id));
+        world.groups.retain(|id, _| id.is_empty() || is_inhabited(id));
+    }
+
     fn forget_containers(&mut self, world: &mut World) {
         self.containers.clear();
         world.users.retain(|container, _| container.is_empty());

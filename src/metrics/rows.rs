@@ -68,6 +68,7 @@ metrics! {
         malformed: Counter = "Reads with an event that could not be decoded.",
         mounts_marked: Counter = "Mounts marked since the start.",
         mounts_refused: Counter = "Mounts that could not be marked.",
+        namespaces: Gauge = "Mount namespaces watched beside the agent's own.",
         ignored: Counter = "Files that the kernel was told to be silent of: no rule can match them.",
         ignored_anew: Counter = "Times at which it was told to tell of all files again.",
         lifted: Counter = "Files told of again because they came to where a rule can match them.",
@@ -81,6 +82,7 @@ metrics! {
         dropped: Counter = "Looks for which the loop had no room.",
         refused: Counter = "Events that could not be read, so that the kernel denied the open.",
         marked: Counter = "Files marked, again or for the first time.",
+        roots: Gauge = "Root directories whose files were marked within the last seconds.",
         guardians: Counter = "Guardian processes made, the first one included.",
     }
     /// The audit.

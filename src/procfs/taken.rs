@@ -110,6 +110,12 @@ pub struct Taken {
 }
 
 impl Taken {
+    /// Bytes that it takes.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        size_of::<Self>() + self.message.len()
+    }
+
     /// Reads what [`Taking::take`] has written.
     #[must_use]
     pub fn parse(message: &[u8]) -> Option<Self> {

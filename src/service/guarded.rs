@@ -53,7 +53,8 @@ impl Guarded {
     pub fn meet_programs(&mut self) {
         let Some(guardian) = &mut self.guardian else { return };
         match Rendezvous::start(guardian) {
-            Ok((rendezvous, inbox)) => {
+            Ok((mut rendezvous, inbox)) => {
+                rendezvous.follow_all();
                 log!(Level::Debug, "rendezvous: used: programs are read while they stand still");
                 self.rendezvous = Some(rendezvous);
                 self.inbox = Some(inbox);

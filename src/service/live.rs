@@ -395,15 +395,7 @@ impl Live {
                 }
             }
         }
-        for record in self.processes.iter().filter(|record| record.what == ProcessChange::Exec) {
-            self.sources.guarded.follow(record.pid);
-        }
-        if let Some(files) = &mut self.sources.files {
-            for record in self.processes.iter().filter(|record| record.may_be_elsewhere()) {
-                files.follow_process(record.pid);
-            }
-            files.follow_namespaces();
-        }
+        self.follow();
         self.note_roots();
         let enricher = &mut self.enricher;
         self.audit.merge(&self.processes, &mut |next| match next {
@@ -419,6 +411,25 @@ impl Live {
         judge.set_source("fanotify");
         self.files.each(|record| enricher.file(record, &mut |event| judge.judge(event)));
         more
+    }
+
+    /// Follows processes to where they see other files.
+    fn follow(&mut self) {
+        let Sources { files, guarded, .. } = &mut self.sources;
+        let mut has_exec = false;
+        for record in self.processes.iter().filter(|record| record.what == ProcessChange::Exec) {
+            guarded.follow(record.pid);
+            has_exec = true;
+        }
+        let Some(files) = files else { return };
+        for record in self.processes.iter().filter(|record| record.may_be_elsewhere()) {
+            files.follow_process(record.pid);
+        }
+        files.follow_namespaces();
+        if has_exec {
+            // A container's first process has the container's root before its program begins.
+            files.newborns().for_each(|pid| guarded.follow(pid));
+        }
     }
 
     /// What is due by the clock; whether the agent has to end because events were lost.

@@ -214,6 +214,8 @@ impl FileWatch {
         let change = namespaces.tick(now, mark);
         self.look_at_views(change);
         self.tick_ignoring(now);
+        let others = u64::try_from(self.other_namespaces()).unwrap_or(u64::MAX);
+        METRICS.fanotify.namespaces.set(others);
         change
     }
 
@@ -226,6 +228,12 @@ impl FileWatch {
     /// time; each is told once.
     pub fn take_refused(&mut self) -> impl Iterator<Item = Refused> + use<> {
         self.mounts.take_refused().into_iter().chain(self.namespaces.take_refused())
+    }
+
+    /// A process of each mount namespace that came within the last seconds: it may have another
+    /// root any moment.
+    pub fn newborns(&self) -> impl Iterator<Item = i32> {
+        self.namespaces.newborns(since_boot())
     }
 
     /// How many other mount namespaces are watched.

@@ -30,7 +30,7 @@ use super::mounts::Mount;
 use super::mounts::MountChange;
 use super::mounts::Refused;
 use super::mounts::Table;
-use crate::procfs::Proc;
+use crate::procfs::pids;
 use crate::sys::fs;
 
 /// Namespaces that are kept in mind; beyond it the one not looked at for longest is forgotten,
@@ -128,6 +128,14 @@ impl Namespaces {
     /// The mounts of all of them.
     pub(super) fn mounts(&self) -> impl Iterator<Item = &Mount> {
         self.known.values().flat_map(|namespace| namespace.table.values())
+    }
+
+    /// The processes of those that came just before `now`.
+    pub(super) fn newborns(&self, now: Duration) -> impl Iterator<Item = i32> {
+        let has_any = now.saturating_sub(self.last_birth) <= NEWBORN;
+        let known = has_any.then_some(&self.known).into_iter().flatten();
+        let is_newborn = move |one: &&Namespace| now.saturating_sub(one.found_at) <= NEWBORN;
+        known.map(|(_, namespace)| namespace).filter(is_newborn).map(|namespace| namespace.pid)
     }
 
     /// Has all mounts marked again with the next look, whether they changed or not.
@@ -377,12 +385,6 @@ impl Namespace {
         let is_young = now.saturating_sub(self.found_at) <= YOUNG;
         is_young || now.saturating_sub(self.looked_at) >= OLD_INTERVAL
     }
-}
-
-/// The processes that there are; none if /proc cannot be read.
-fn pids() -> Vec<i32> {
-    let proc = Proc::open(Path::new("/proc"));
-    proc.ok().and_then(|proc| proc.pids().ok()).unwrap_or_default()
 }
 
 /// The inode of the mount namespace that `pid` lives in; `None` if it is gone.

@@ -72,7 +72,8 @@ impl Docker {
         Self { image: shared.image.clone() }
     }
 
-    /// The image's name.
+    /// What its containers are made of: busybox in /bin, bash and true with their libraries in
+    /// /usr/bin.
     pub fn image(&self) -> &str {
         &self.image
     }
@@ -157,7 +158,9 @@ fn import_image(image: &str) -> Result<(), String> {
         std::os::unix::fs::symlink("busybox", root.path().join("bin").join(applet)).unwrap();
     }
     copy("/bin/bash-static".as_ref(), &root.path().join("bin/bash"));
-    copy_dynamic("/bin/bash", root.path(), "usr/bin/bash");
+    for program in ["bash", "true"] {
+        copy_dynamic(&format!("/bin/{program}"), root.path(), &format!("usr/bin/{program}"));
+    }
     fs::write(root.path().join("etc/passwd"), PASSWD).unwrap();
     fs::write(root.path().join("etc/group"), "root:x:0:\nwww-data:x:33:\n").unwrap();
     let mut tar = Command::new("tar")

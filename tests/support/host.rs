@@ -320,11 +320,16 @@ impl Agent {
             Command::new(sandbox.program("eyas-marker")).arg("--open-close").arg(&file),
         );
         let deadline = Instant::now() + patience;
+        // Each line once: there may be very many.
+        let mut from = self.seen.len();
+        let (mut has_run, mut has_opened) = (false, false);
         let found = loop {
-            let has = |what: &str| {
-                self.seen.iter().any(|line| line.contains(what) && line.contains(&number))
-            };
-            if has("marker run") && has("marker opened") {
+            for line in self.seen[from..].iter().filter(|line| line.contains(&number)) {
+                has_run |= line.contains("marker run");
+                has_opened |= line.contains("marker opened");
+            }
+            from = self.seen.len();
+            if has_run && has_opened {
                 break true;
             }
             if !self.read_until(deadline) {

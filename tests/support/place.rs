@@ -1,6 +1,9 @@
 //! A place that an agent of its own watches: what is opened there is an alert.
 
 use std::fs;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +17,16 @@ use super::host::Sandbox;
 pub const WEB: &str = "webserver: {enabled: true, listen_address: 127.0.0.1, listen_port: 0, \
                    prometheus_metrics_enabled: true, ui: true}\n\
                    metrics: {enabled: true, interval: 1h}\n";
+
+/// The same as options of the command line.
+pub const WEB_OPTIONS: &[&str] = &[
+    "webserver.enabled=true",
+    "webserver.listen_address=127.0.0.1",
+    "webserver.listen_port=0",
+    "webserver.prometheus_metrics_enabled=true",
+    "metrics.enabled=true",
+    "metrics.interval=1h",
+];
 
 /// A rule of that name for the opens of files below a directory.
 pub fn rule(name: &str, directory: &Path) -> String {
@@ -85,6 +98,26 @@ impl Place {
     pub fn open(&self, name: &str) {
         fs::write(self.opens.join(name), "").unwrap();
     }
+}
+
+/// The body of a page; nothing unless the status is 200.
+pub fn get(address: &str, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    let (head, body) = text.split_once("\r\n\r\n")?;
+    head.starts_with("HTTP/1.1 200 ").then(|| body.to_owned())
+}
+
+/// What the sum of the series of that metric stands at.
+pub fn metric(address: &str, name: &str) -> u64 {
+    let page = get(address, "/metrics").unwrap();
+    let series = page
+        .lines()
+        .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+    series.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
 }
 
 /// The address that the log says.

@@ -202,10 +202,18 @@ impl Rendezvous {
         }
     }
 
+    /// Does so for all processes that there are.
+    pub fn follow_all(&mut self) {
+        for pid in crate::procfs::pids() {
+            self.follow(pid);
+        }
+    }
+
     /// Marks again what may have been replaced, and tells what was lost. Call it each second.
     pub fn tick(&mut self) -> Option<Loss> {
         if let Some(group) = &self.group {
             self.roots.tick(group.as_fd());
+            METRICS.rendezvous.roots.set(u64::try_from(self.roots.len()).unwrap_or(u64::MAX));
         }
         let failed = METRICS.rendezvous.refused.get();
         let since_ns = std::mem::replace(&mut self.checked_at_ns, clock::realtime_ns());

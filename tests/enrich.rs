@@ -260,6 +260,52 @@ fn an_exec_keeps_the_parent_that_it_had_though_proc_shows_the_reaper_by_now() {
 }
 
 #[test]
+fn after_a_double_fork_the_daemon_is_inits_and_its_exec_is_told_with_that() {
+    let proc = FakeProc::new();
+    proc.put(&shell(50, 1));
+    let mut bench = Bench::with(proc, &["proc.name", "proc.pname", "proc.ppid"]);
+    bench.fork(50, 51);
+    bench.fork(51, 52);
+    bench.proc.put(&shell(52, 1));
+    bench.exit(51, 0);
+    bench.proc.put(&cat(52, 1));
+    assert_eq!(bench.process(52, ProcessChange::Exec), ["execve cat init 1"]);
+}
+
+#[test]
+fn a_child_that_nobody_could_ask_keeps_its_dead_parent_for_as_long_as_it_lives() {
+    let proc = FakeProc::new();
+    proc.put(&shell(50, 1));
+    let mut bench = Bench::with(proc, &["proc.name", "proc.pname", "proc.aname[2]"]);
+    bench.now = eyas::sys::clock::realtime_ns();
+    bench.fork(50, 51);
+    bench.fork(51, 52);
+    // Neither of them can be read any more.
+    bench.exit(51, 0);
+    bench.tick(30 * SECOND);
+    assert_eq!(bench.exit(52, 0), ["procexit bash bash bash"]);
+    bench.tick(30 * SECOND);
+    assert!(bench.enricher.world().thread(51).is_none());
+}
+
+#[test]
+fn records_of_numbers_that_wrap_are_of_the_process_that_has_the_number() {
+    const PIDS: i32 = 32_768;
+    let proc = FakeProc::new();
+    proc.put(&shell(50, 1));
+    let mut bench = Bench::with(proc, &["proc.ppid"]);
+    bench.now = eyas::sys::clock::realtime_ns();
+    for turn in 0..2 * PIDS {
+        let pid = 100 + turn % (PIDS - 100);
+        assert_eq!(bench.fork(if turn < PIDS { 50 } else { 1 }, pid).len(), 1);
+        let parent = if turn < PIDS { "procexit 50" } else { "procexit 1" };
+        assert_eq!(bench.exit(pid, 0), [parent]);
+    }
+    bench.tick(30 * SECOND);
+    assert!(bench.enricher.process_count() <= 3);
+}
+
+#[test]
 fn pid_reused_within_a_tick_is_a_new_process() {
     let proc = FakeProc::new();
     proc.put(&shell(50, 1));

@@ -46,9 +46,14 @@ impl Held {
     fn by(agent: &Agent, address: &str) -> Self {
         let directory = format!("/proc/{}", agent.pid());
         let (mut descriptors, mut marks) = (0, 0);
-        // Some threads have descriptors of their own.
         for task in fs::read_dir(format!("{directory}/task")).unwrap() {
-            for entry in fs::read_dir(task.unwrap().path().join("fdinfo")).into_iter().flatten() {
+            let task = task.unwrap().path();
+            // Of those threads whose descriptors are not the main one's.
+            let name = fs::read(task.join("comm")).unwrap_or_default();
+            if name != b"answerer\n" && !task.ends_with(agent.pid().to_string()) {
+                continue;
+            }
+            for entry in fs::read_dir(task.join("fdinfo")).into_iter().flatten() {
                 descriptors += 1;
                 let text = fs::read(entry.unwrap().path()).unwrap_or_default();
                 let text = String::from_utf8_lossy(&text).into_owned();

@@ -2,8 +2,8 @@
 //! and the proc connector, one of them docker.
 //!
 //! A program that was kept waiting for too long was let go unread: on a machine that stands still
-//! for so long it happens, and the agent counts it. So what must be is that none is missing, none
-//! doubled, none wrong, and that no more are unknown than were counted.
+//! for so long it happens, and the agent counts it, or tells that it stood still. So what must be is
+//! that none is missing, none doubled, none wrong, and that no more are unknown than were counted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -132,7 +132,10 @@ wait
         eprintln!("{told} told whole, {doubled} doubled, {unknown} unknown, {unread} counted");
         assert!(wrong.is_empty(), "{} wrong: {:?}", wrong.len(), &wrong[..wrong.len().min(5)]);
         assert_eq!((told + unknown, doubled), (COUNT, 0), "{unknown} unknown");
-        assert!(u64::try_from(unknown).unwrap() <= unread, "{unknown} unknown, {unread} counted");
+        // The guardian lets all go, and counts nobody.
+        let has_stood_still = ended.lines.iter().any(|line| line.contains("stood still"));
+        let is_counted = u64::try_from(unknown).unwrap() <= unread;
+        assert!(is_counted || has_stood_still, "{unknown} unknown, {unread} counted");
     }
 
     fn on_the_host(self, at_once: usize) {

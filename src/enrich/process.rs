@@ -5,7 +5,8 @@
 //!
 //! Bounds, in processes and in bytes: first the dead go, oldest death first; then the living
 //! that were not told of for longest are forgotten, and read from `/proc` when they are told of
-//! again. A dead process stays for [`KEEP_DEAD_NS`], for late records and for its children.
+//! again. A dead process stays for [`KEEP_DEAD_NS`], for late records, and longer for children
+//! that have no other parent yet.
 
 use std::collections::VecDeque;
 
@@ -148,6 +149,13 @@ impl ProcessTable {
         while let Some(dead) = self.dead.front() {
             if now_ns < dead.at_ns.saturating_add(KEEP_DEAD_NS) {
                 break;
+            }
+            let is_it = self.meta.get(&dead.pid).is_some_and(|meta| meta.touched == dead.touched);
+            if is_it && self.has_children(dead.pid) {
+                let again = Dead { at_ns: now_ns, ..*dead };
+                self.dead.pop_front();
+                self.dead.push_back(again);
+                continue;
             }
             self.forget_oldest_dead(world);
         }
@@ -337,6 +345,44 @@ mod tests {
         assert!(world.thread(1).is_some_and(|thread| thread.is_dead));
         table.expire(&mut world, 5 + KEEP_DEAD_NS);
         assert!(world.thread(1).is_none() && table.is_empty());
+    }
+
+    #[test]
+    fn a_dead_parent_stays_as_long_as_a_child_has_no_other() {
+        let (mut table, mut world) = table(10);
+        table.insert(&mut world, process(1, 0));
+        table.insert(&mut world, process(2, 1));
+        table.died(&mut world, 1, 0);
+        table.expire(&mut world, KEEP_DEAD_NS);
+        table.expire(&mut world, 2 * KEEP_DEAD_NS);
+        assert!(world.thread(1).is_some());
+        table.reparent(&mut world, 2, 7);
+        table.expire(&mut world, 3 * KEEP_DEAD_NS);
+        assert!(world.thread(1).is_none() && table.len() == 1);
+    }
+
+    #[test]
+    fn numbers_that_wrap_many_times_leave_nothing_behind() {
+        const PIDS: i64 = 32_768;
+        let (mut table, mut world) = table(1000);
+        table.insert(&mut world, process(1, 0));
+        for turn in 0..4 * PIDS {
+            let pid = 2 + turn % (PIDS - 2);
+            let now_ns = u64::try_from(turn).unwrap() * 10_000_000;
+            table.insert(&mut world, process(pid, if turn % 3 == 0 { 1 } else { pid - 1 }));
+            if turn % 5 != 0 {
+                table.died(&mut world, pid, now_ns);
+            }
+            table.expire(&mut world, now_ns);
+            assert!(table.len() <= 1000 && world.threads.len() == table.len());
+        }
+        let pids: Vec<i64> = world.threads.keys().copied().collect();
+        for pid in pids {
+            table.died(&mut world, pid, 0);
+        }
+        table.expire(&mut world, u64::MAX);
+        assert!(table.is_empty() && world.threads.is_empty() && table.children.is_empty());
+        assert!(table.dead.is_empty() && table.order.len() <= 1024 && table.bytes == 0);
     }
 
     #[test]

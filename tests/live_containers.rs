@@ -138,7 +138,6 @@ fn two_hundred_containers_leave_nothing_behind() {
     let before = settled(None);
     run(&docker, COUNT);
     let after = settled(Some(before));
-    eprintln!("before {before:?}, after {after:?}");
     assert!(after.resident_kib <= before.resident_kib + 6144, "{before:?}, {after:?}");
     agent.mark(&sandbox);
     let ended = agent.end(Signal::SIGTERM);

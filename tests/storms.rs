@@ -129,7 +129,6 @@ wait
         }
         let doubled = told.values().filter(|count| **count > 1).count();
         let told = told.len();
-        eprintln!("{told} told whole, {doubled} doubled, {unknown} unknown, {unread} counted");
         assert!(wrong.is_empty(), "{} wrong: {:?}", wrong.len(), &wrong[..wrong.len().min(5)]);
         assert_eq!((told + unknown, doubled), (COUNT, 0), "{unknown} unknown");
         // The guardian lets all go, and counts nobody.

@@ -168,7 +168,7 @@ impl Options {
     /// Whether an option without value, named by its long name or its letter, was given.
     #[must_use]
     pub fn has(&self, id: &str) -> bool {
-        self.matches.try_get_one::<u8>(id).is_ok_and(|count| count.is_some_and(|&count| count > 0))
+        self.matches.try_get_one::<bool>(id).is_ok_and(|given| given == Some(&true))
     }
 
     /// All values of an option, in order.
@@ -246,7 +246,11 @@ pub(super) fn command() -> Command {
         let mut arg = Arg::new(flag.id())
             .help(flag.help)
             .hide(matches!(flag.standing, Standing::Ignored(_)))
-            .action(if flag.takes == Nothing { ArgAction::Count } else { ArgAction::Append });
+            .action(if flag.takes == Nothing { ArgAction::SetTrue } else { ArgAction::Append });
+        if flag.takes == Nothing {
+            // Twice is as good as once.
+            arg = arg.overrides_with(flag.id());
+        }
         if let Some(letter) = flag.short.chars().next() {
             arg = arg.short(letter);
         }

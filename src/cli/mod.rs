@@ -281,6 +281,9 @@ fn log_start(options: &Options, loaded: &Loaded) {
     for note in config.notes.iter().cloned().chain(options.notes()) {
         log!(Level::Warning, "{note}");
     }
+    if let Some(metrics) = &config.metrics {
+        metrics_interval(metrics);
+    }
     if options.is_given("print") {
         log!(
             Level::Warning,
@@ -292,6 +295,16 @@ fn log_start(options: &Options, loaded: &Loaded) {
     if let (true, Some(version)) = (is_live, crate::service::kernel_version()) {
         log!(Level::Info, "System info: {version}");
     }
+}
+
+/// Falco's line about `metrics.interval`.
+fn metrics_interval(metrics: &crate::config::Metrics) {
+    log!(
+        Level::Info,
+        "Setting metrics interval to {}, equivalent to {} (ms)",
+        metrics.interval,
+        metrics.interval_ms
+    );
 }
 
 fn list_format(options: &Options) -> Result<list::Format, Failure> {

@@ -89,6 +89,9 @@ fn load_again(options: &Options) -> Result<Fresh, String> {
     for note in &loaded.config.notes {
         log!(Level::Warning, "{note}");
     }
+    if let Some(metrics) = &loaded.config.metrics {
+        super::metrics_interval(metrics);
+    }
     let files = rules_files::read_all(options, &loaded).map_err(text)?;
     refuse_exposed(&loaded, &files).map_err(text)?;
     let settings = rules_files::settings(options, &loaded.config).map_err(text)?;
@@ -142,7 +145,8 @@ fn refuse_exposed(loaded: &Loaded, files: &[RulesFile]) -> Result<(), Failure> {
 
 /// The pid file, and if `-d` asks for it, a life in the background.
 fn daemonize(options: &Options) -> Result<Option<PathBuf>, Failure> {
-    let pid_file = options.path("pidfile").map(std::path::absolute).transpose()?;
+    let pid_file = options.path("pidfile").filter(|path| !path.as_os_str().is_empty());
+    let pid_file = pid_file.map(std::path::absolute).transpose()?;
     if options.has("daemon") {
         if pid_file.is_none() {
             return Err(Failure::new("If -d is provided, a pid file must also be provided"));

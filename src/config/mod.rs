@@ -5,6 +5,7 @@
 
 pub mod keys;
 pub mod load;
+mod notes;
 pub mod outputs;
 pub mod overrides;
 mod read;

@@ -33,7 +33,7 @@ impl<'a> Keys<'a> {
     /// # Errors
     ///
     /// If a scalar stands where a map has to be.
-    fn at(&self, key: &str) -> Result<&'a Value, Error> {
+    pub(super) fn at(&self, key: &str) -> Result<&'a Value, Error> {
         let mut node = self.tree;
         for name in key.split('.') {
             if let Value::Scalar(_) = node {
@@ -94,7 +94,7 @@ impl Config {
         let keys = Keys::new(tree, file);
         let mut notes = Vec::new();
         refuse_bad_values(&keys)?;
-        note_what_has_no_effect(&keys, &mut notes)?;
+        super::notes::note_what_has_no_effect(&keys, &mut notes)?;
         let properties = JsonProperties {
             output: keys.truth("json_include_output_property", true)?,
             message: keys.truth("json_include_message_property", false)?,
@@ -296,19 +296,6 @@ fn drops(keys: &Keys<'_>) -> Result<Drops, Error> {
     })
 }
 
-/// Notes for the features that are switched on in a file and don't exist here.
-fn note_what_has_no_effect(keys: &Keys<'_>, notes: &mut Vec<String>) -> Result<(), Error> {
-    for (key, what) in [("capture.enabled", "no captures are written")] {
-        if keys.truth(key, false)? {
-            notes.push(format!("{key} is set and has no effect in this version: {what}"));
-        }
-    }
-    if !keys.at("plugins")?.items().is_empty() || !keys.at("load_plugins")?.items().is_empty() {
-        notes.push("plugins can't be loaded: what `container` gives is built in".to_owned());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,6 +313,12 @@ mod tests {
             }
         };
     }
+
+    refused!(
+        unknown_severity_of_falcos_libraries,
+        "libs_logger: {severity: loud}",
+        "Unknown sinsp log severity loud"
+    );
 
     refused!(
         unknown_engine,
@@ -425,7 +418,9 @@ mod tests {
         let config = read(text).unwrap();
         assert_eq!(config.rules_files.len(), 2);
         assert_eq!(config.drops.actions, [DropAction::Log, DropAction::Alert]);
-        assert!(config.notes[0].starts_with("Using deprecated config key 'rules_file'"));
+        let told = |start: &str| config.notes.iter().any(|note| note.starts_with(start));
+        assert!(told("Using deprecated config key 'rules_file'"), "{:?}", config.notes);
+        assert!(told("keys without effect: outputs"), "{:?}", config.notes);
         assert_eq!(config.web_server.unwrap().health, "/healthz");
     }
 

@@ -7,6 +7,10 @@ use std::path::PathBuf;
 use super::read::Keys;
 use super::{Error, Metrics, WebServer};
 
+/// How grave messages of Falco's libraries may be.
+const LIBS_SEVERITIES: [&str; 8] =
+    ["fatal", "critical", "error", "warning", "notice", "info", "debug", "trace"];
+
 /// Values of keys without effect here with which Falco doesn't start either.
 pub(super) fn refuse_bad_values(keys: &Keys<'_>) -> Result<(), Error> {
     if keys.number("syscall_event_timeouts.max_consecutives", 1000_i64)? <= 0 {
@@ -19,6 +23,10 @@ pub(super) fn refuse_bad_values(keys: &Keys<'_>) -> Result<(), Error> {
     let mode = keys.text("capture.mode", "rules")?;
     if !matches!(mode, "rules" | "all_rules") {
         return Err(keys.refuse(format_args!("capture.mode '{mode}' is not a valid mode.")));
+    }
+    let severity = keys.text("libs_logger.severity", "info")?;
+    if keys.truth("libs_logger.enabled", true)? && !LIBS_SEVERITIES.contains(&severity) {
+        return Err(Error::new(format!("Unknown sinsp log severity {severity}")));
     }
     let needed = [
         ("file_output", "filename", "filename"),

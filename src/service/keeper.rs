@@ -185,12 +185,6 @@ impl Keeper {
 
 fn snapshots(config: &Config, now_ns: u64) -> Option<Snapshots> {
     let settings = config.metrics.clone()?;
-    log!(
-        Level::Info,
-        "Setting metrics interval to {}, equivalent to {} (ms)",
-        settings.interval,
-        settings.interval_ms
-    );
     let is_wanted = settings.as_alert || settings.file.is_some();
     is_wanted.then(|| Snapshots::new(settings, now_ns))
 }

@@ -336,7 +336,14 @@ impl fmt::Display for Error {
         let name = self.name.display();
         let unpacked = if self.is_gzip { " of the unpacked capture" } else { "" };
         match self.offset {
-            None => write!(formatter, "cannot open capture file {name}: {}", self.problem),
+            // Falco's words.
+            None => {
+                write!(
+                    formatter,
+                    "Could not open trace filename {name} for reading: {}",
+                    self.problem
+                )
+            }
             Some(offset) => {
                 write!(formatter, "{name}, byte {offset}{unpacked}: {}", self.problem)
             }

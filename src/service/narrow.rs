@@ -205,18 +205,28 @@ impl<'a> Inspect<'a> for Nothing {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::engine::load::Loader;
     use crate::engine::load::Settings;
 
-    fn narrowed(ty: &str, condition: &str) -> Vec<Vec<Filter>> {
-        let text = format!(
-            "- rule: r\n  desc: d\n  condition: {condition}\n  output: o\n  priority: INFO\n"
-        );
+    fn loaded(conditions: &[String]) -> Vec<Rule> {
+        let rule = |(number, condition): (usize, &String)| {
+            format!(
+                "- rule: r{number}\n  desc: d\n  condition: {condition}\n  output: o\n  priority: \
+                 INFO\n"
+            )
+        };
+        let text: String = conditions.iter().enumerate().map(rule).collect();
         let mut loader = Loader::new(Settings::default());
-        assert!(loader.add("rules.yaml", text.as_bytes()).successful());
-        let loaded = loader.finish().unwrap();
-        let rules: Vec<&Rule> = loaded.rules.iter().collect();
+        assert!(loader.add("rules.yaml", text.as_bytes()).successful(), "{text}");
+        loader.finish().unwrap().rules
+    }
+
+    fn narrowed(ty: &str, condition: &str) -> Vec<Vec<Filter>> {
+        let rules = loaded(&[condition.to_owned()]);
+        let rules: Vec<&Rule> = rules.iter().collect();
         filters(&rules, EventType::by_name(ty).unwrap())
     }
 
@@ -280,4 +290,96 @@ mod tests {
     );
     case!(any_argument_but_one, "socket", "evt.type = socket and evt.arg.domain != AF_UNIX", [[]]);
     case!(another_type, "connect", "evt.type in (connect, bind) and not evt.type = connect", []);
+
+    /// Comparisons of what the kernel can filter by, and of other things.
+    const COMPARISONS: &[&str] = &[
+        "evt.res = SUCCESS",
+        "evt.res != SUCCESS",
+        "evt.res in (EPERM, ENOENT)",
+        "evt.failed = true",
+        "evt.failed = false",
+        "evt.rawres >= 0",
+        "evt.rawres < 0",
+        "evt.rawres in (0, 1, 2)",
+        "evt.rawres > 3",
+        "evt.rawres = -13",
+        "fd.num >= 0",
+        "fd.num in (0, 1)",
+        "evt.arg.res = SUCCESS",
+        "evt.arg.domain contains AF_PACKET",
+        "evt.arg.domain in (AF_INET, AF_INET6)",
+        "evt.arg.request = PTRACE_ATTACH",
+        "evt.arg.request in (PTRACE_POKETEXT, PTRACE_POKEDATA)",
+        "evt.arg.request startswith PTRACE_POKE",
+        "evt.arg[1] exists",
+        "evt.type = ptrace",
+        "evt.type in (socket, dup2)",
+        "proc.name = x",
+        "fd.name startswith /etc",
+    ];
+
+    fn conditions() -> impl Strategy<Value = String> {
+        let leaf = proptest::sample::select(COMPARISONS).prop_map(str::to_owned);
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let several = proptest::collection::vec(inner.clone(), 1..4);
+            prop_oneof![
+                several.clone().prop_map(|parts| format!("({})", parts.join(" and "))),
+                several.prop_map(|parts| format!("({})", parts.join(" or "))),
+                inner.prop_map(|part| format!("not ({part})")),
+            ]
+        })
+    }
+
+    /// Whether the kernel tells of a call by these filters: `audit_filter_rules` of auditsc.c.
+    fn passes(filters: &[Filter], call: &Call) -> bool {
+        let low = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap();
+        filters.iter().all(|filter| match *filter {
+            Filter::Success(success) => (call.result >= 0) == success,
+            Filter::ExitAtMost(most) => low(call.result.cast_unsigned()) <= most,
+            Filter::Argument(which, value) => low(call.arguments[usize::from(which)]) == value,
+        })
+    }
+
+    /// Whether a rule matches a call of which nothing else is known.
+    fn matches(rule: &Rule, ty: EventType, call: &Call) -> bool {
+        let (arena, world, mut params) = (Arena::new(), World::default(), Vec::new());
+        syscall::parameters(ty, call, &mut Nothing, &arena, &mut params);
+        let num = match ty.info().has(EventFlags::CREATES_FD) {
+            true => FdNumber::Known(call.result),
+            false => FdNumber::None,
+        };
+        let event = Event {
+            num: 1,
+            ts: 0,
+            ty,
+            cpu: None,
+            tid: 0,
+            params: &params,
+            thread: None,
+            fd: EventFd { num, info: None, name_changed: false, is_unread: false, others: &[] },
+            world: &world,
+            arena: &arena,
+        };
+        Partial::of(&rule.condition, &|_| true).decide(&event) == Some(true)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2048))]
+
+        #[test]
+        fn no_call_that_a_rule_matches_is_kept_from_us(
+            conditions in proptest::collection::vec(conditions(), 1..3),
+            ty in proptest::sample::select(&["socket", "ptrace", "dup2", "chmod", "setuid"][..]),
+            result in prop_oneof![-133_i64..12, Just(1000), Just(i64::from(i32::MAX))],
+            first in prop_oneof![0_u64..80, 0x4200_u64..0x4218, Just(4095), any::<u64>()],
+        ) {
+            let rules = loaded(&conditions);
+            let rules: Vec<&Rule> = rules.iter().collect();
+            let ty = EventType::by_name(ty).unwrap();
+            let call = Call { abi: Abi::X86_64, number: 0, arguments: [first, 1, 0, 0, 0, 0], result };
+            let told = filters(&rules, ty).iter().any(|filters| passes(filters, &call));
+            let is_matched = rules.iter().any(|rule| matches(rule, ty, &call));
+            prop_assert!(told || !is_matched);
+        }
+    }
 }

@@ -201,3 +201,24 @@ fn a_seat_that_was_taken_is_had_again_or_left_to_auditd() {
     assert_eq!((status().pid, status().enabled), (auditd.pid(), 1));
     drop((auditd, turn));
 }
+
+#[test]
+fn a_seat_that_auditd_held_at_our_start_is_taken_when_it_is_free() {
+    if !have("a_seat_that_auditd_held_at_our_start_is_taken_when_it_is_free", NEEDS) {
+        return;
+    }
+    let turn = Turn::take();
+    let (home, dir) = (Home::new(), tempfile::tempdir().unwrap());
+    let auditd = home.start();
+    let mut agent = agent(dir.path(), &["eyas.audit.seat=unicast"]);
+    agent.error("the reason", |text| text.contains("holds the audit's seat"));
+    assert_eq!((status().pid, own_rules()), (auditd.pid(), 0));
+    drop(auditd);
+    agent.error("the report", |text| text.contains("system calls are told again"));
+    assert_told(&mut agent, dir.path(), "later");
+    assert!(agent.end(Signal::SIGTERM).status.success());
+    // auditd has switched the audit on, and it was on when we took the seat.
+    await_audit("rules are left", || own_rules() == 0);
+    assert_eq!(status().enabled, 1);
+    drop(turn);
+}

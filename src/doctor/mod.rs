@@ -18,6 +18,7 @@ use serde_json::json;
 use crate::config;
 use crate::engine::rule::Rule;
 use crate::event::EventType;
+use crate::event::known;
 use crate::probe::FEATURES;
 use crate::probe::Feature;
 use crate::probe::Outcome;
@@ -27,6 +28,8 @@ use crate::service::coverage::PROCESS_EVENTS;
 use crate::service::plan::AuditFacts;
 use crate::service::plan::Owner;
 use crate::service::plan::Plan;
+use crate::service::plan::Row;
+use crate::service::plan::TOO_OFTEN;
 
 use conflicts::Conflict;
 use provenance::Source;
@@ -113,7 +116,9 @@ impl Report {
                 .iter()
                 .any(|(feature, outcome)| feature.name == name && *outcome == Outcome::Present)
         };
-        if !self.wants_rendezvous {
+        if self.plan.owner(known::EXECVE) == Owner::Audit {
+            (false, "the audit tells of programs exactly, however soon they end")
+        } else if !self.wants_rendezvous {
             (false, "eyas.rendezvous is off: programs that end at once have fields missing")
         } else if !has("fanotify-permission") || !has("proc-connector") {
             (false, "this host lacks what it needs: programs that end at once have fields missing")
@@ -194,8 +199,34 @@ impl Report {
         if has_no_event && verdict.missing.is_empty() {
             return None;
         }
-        let needs = !verdict.untold.is_empty() || !verdict.missing.is_empty();
-        needs.then(|| "eyas trace tells it of a process tree".to_owned())
+        if verdict.untold.is_empty() && verdict.missing.is_empty() {
+            return None;
+        }
+        const TRACE: &str = "eyas trace tells it of a process tree";
+        Some(match self.option_for(verdict) {
+            Some(option) => format!("{option}; or {TRACE}"),
+            None => TRACE.to_owned(),
+        })
+    }
+
+    /// What of the configuration or the audit keeps a rule's types or fields from being told.
+    fn option_for(&self, verdict: &Verdict) -> Option<String> {
+        let rows: Vec<&Row> = verdict.untold.iter().filter_map(|ty| self.plan.row(*ty)).collect();
+        let is_untold = |why: &str| rows.iter().any(|row| row.why == why);
+        // Of these the audit tells more than who tells of them without it.
+        let is_poor = verdict.lacking.contains(&Source::ProcConnector)
+            || rows.iter().any(|row| provenance::comes_as(Source::ProcConnector, row.ty) != row.ty);
+        let is_out = !self.audit.why_not.is_empty();
+        if is_out && (is_untold(&self.audit.why_not) || is_poor) {
+            return Some(self.audit.remedy.to_owned());
+        }
+        if is_untold(TOO_OFTEN) {
+            let costly = rows.iter().filter(|row| row.why == TOO_OFTEN);
+            let costly: Vec<&str> = costly.map(|row| row.ty.name()).collect();
+            return Some(format!("eyas.audit.costly_calls: [{}]", costly.join(", ")));
+        }
+        let lacks_calls = verdict.lacking.contains(&Source::Fanotify);
+        (lacks_calls && !is_out).then(|| "eyas.audit.opens: true, at a price".to_owned())
     }
 }
 
@@ -328,6 +359,64 @@ mod tests {
     use crate::engine::load::Loader;
     use crate::engine::load::Settings;
 
+    fn remedy(condition: &str, settings: &config::Audit, audit: AuditFacts) -> String {
+        let text = format!(
+            "- rule: r\n  desc: d\n  condition: {condition}\n  output: o\n  priority: INFO\n"
+        );
+        let mut loader = Loader::new(Settings::default());
+        assert!(loader.add("rules.yaml", text.as_bytes()).successful());
+        let rules = loader.finish().unwrap().rules;
+        let host = crate::service::plan::Host {
+            has_processes: true,
+            has_files: true,
+            audit_opens: settings.opens,
+            costly: settings.costly_calls.clone(),
+            audit,
+        };
+        let plan = Plan::make(&rules, &host);
+        let verdict = Verdict::of(&rules[0], &tellers(&plan, &|_| true));
+        let report = Report {
+            facilities: Vec::new(),
+            verdicts: Vec::new(),
+            conflicts: Vec::new(),
+            wants_rendezvous: true,
+            plan,
+            audit: host.audit,
+        };
+        report.remedy(&verdict).unwrap_or_default()
+    }
+
+    #[test]
+    fn an_option_that_would_help_is_named_before_eyas_trace() {
+        let ours = AuditFacts {
+            seat: Some(crate::service::plan::SeatKind::Unicast),
+            may_install: true,
+            ..AuditFacts::default()
+        };
+        let auditds = AuditFacts {
+            why_not: "auditd has it".to_owned(),
+            remedy: "eyas.audit.beside_auditd: true",
+            ..AuditFacts::default()
+        };
+        let settings = config::Audit::default();
+        for (condition, audit, begins) in [
+            ("evt.type in (sendto, sendmsg)", &ours, "eyas.audit.costly_calls: [sendmsg, sendto]"),
+            ("evt.type = openat and evt.is_open_read = true", &ours, "eyas.audit.opens: true"),
+            ("evt.type = connect", &auditds, "eyas.audit.beside_auditd: true; or eyas trace"),
+            ("evt.type = setuid", &auditds, "eyas.audit.beside_auditd: true; or eyas trace"),
+            (
+                "evt.type = ptrace and evt.arg.request = PTRACE_ATTACH",
+                &auditds,
+                "eyas.audit.beside_auditd: true; or eyas trace",
+            ),
+            ("evt.type = connect", &ours, ""),
+        ] {
+            let remedy = remedy(condition, &settings, audit.clone());
+            assert!(remedy.starts_with(begins), "{condition}: {remedy}");
+            assert!(!begins.is_empty() || remedy.is_empty(), "{condition}: {remedy}");
+        }
+    }
+
     #[test]
     fn a_rule_about_calls_that_nothing_tells_is_named_with_them() {
         let text = b"- rule: Dialler\n  desc: d\n  condition: evt.type in (connect, bind)\n  output: o\n  priority: INFO\n";
@@ -337,7 +426,8 @@ mod tests {
         let report = Report::make(&loader.finish().unwrap().rules, &settings, true);
         assert!(!report.is_complete());
         let said = "  can't fire: Dialler\n      not told here: bind, connect\n      because: \
-                    eyas.audit.seat is off\n      what helps: eyas trace tells it of a process tree\n";
+                    eyas.audit.seat is off\n      what helps: eyas.audit.seat: auto; or eyas trace tells it of a \
+                    process tree\n";
         assert!(report.to_string().contains(said), "{report}");
         let json = report.to_json();
         assert_eq!(json["rules"]["verdicts"][0]["rule"], "Dialler");

@@ -57,6 +57,8 @@ pub struct Verdict {
     pub untold: Vec<EventType>,
     /// Fields that its condition or outputs name and a source doesn't give, with the reason.
     pub missing: BTreeMap<String, &'static str>,
+    /// The sources that lack those.
+    pub lacking: Vec<Source>,
     /// Why it can't fire, where that isn't for the untold types.
     pub why: Option<&'static str>,
 }
@@ -74,6 +76,7 @@ impl Verdict {
             told: Vec::new(),
             untold: Vec::new(),
             missing: BTreeMap::new(),
+            lacking: Vec::new(),
             why: None,
         };
         let wanted: Vec<EventType> =
@@ -111,6 +114,7 @@ impl Verdict {
         let printed = in_outputs.iter().filter_map(|field| Some((field, gap(field)?)));
         for (field, gap) in compared.chain(printed) {
             self.missing.insert(field.clone(), gap.1);
+            self.lacking.push(source);
         }
         if holds(&rule.expr, source, comes_as) == Some(false) {
             self.why = in_condition

@@ -43,30 +43,36 @@ const AUDITD: [&str; 3] = ["/sbin/auditd", "/usr/sbin/auditd", "/usr/local/sbin/
 pub fn facts(settings: &config::Audit) -> AuditFacts {
     let mut control = match Control::open() {
         Ok(control) => control,
-        Err(error) => return without(format!("no audit: {}", sys::errno_text(&error))),
+        Err(error) => {
+            let text = sys::errno_text(&error);
+            return without(format!("no audit: {text}"), "a kernel with CONFIG_AUDITSYSCALL");
+        }
     };
     let status = match control.status() {
         Ok(status) => status,
         Err(error) => {
             let text = sys::errno_text(&error);
-            return without(format!(
-                "the audit can't be asked: {text}; it takes CAP_AUDIT_CONTROL"
-            ));
+            let why = format!("the audit can't be asked: {text}; it takes CAP_AUDIT_CONTROL");
+            return without(why, "root on the host itself, not in a container");
         }
     };
     let is_installed = AUDITD.iter().any(|path| Path::new(path).exists());
     let holder = i32::try_from(status.pid).ok().filter(|&pid| pid > 0 && !process::is_gone(pid));
     let seat = match choose(settings.seat, holder, is_installed) {
         Ok(seat) => seat,
-        Err(why) => return AuditFacts { status: Some(status), ..without(why) },
+        Err((why, remedy)) => {
+            return AuditFacts { status: Some(status), ..without(why, remedy) };
+        }
     };
     let refusal = refusal(settings, &status, seat);
     // The rules of others matter only where none of ours may come.
     let listed = if refusal.is_some() { control.rules().unwrap_or_default() } else { Vec::new() };
+    let (may_install, (why_not, remedy)) = (refusal.is_none(), refusal.unwrap_or_default());
     AuditFacts {
         seat: Some(seat),
-        may_install: refusal.is_none(),
-        why_not: refusal.unwrap_or_default(),
+        may_install,
+        why_not,
+        remedy,
         listed: listed.iter().filter_map(|rule| Listed::parse(rule).ok()).collect(),
         status: Some(status),
     }
@@ -84,52 +90,62 @@ pub fn host(settings: &config::Audit, has_processes: bool, has_files: bool) -> H
 /// Whether the kernel's own seat could be ours: then there has to be a guardian.
 #[must_use]
 pub(super) fn may_take_seat(settings: &config::Audit) -> bool {
-    facts(settings).seat == Some(SeatKind::Unicast)
+    // Whoever has it now may leave it.
+    settings.seat == AuditSeat::Unicast || facts(settings).seat == Some(SeatKind::Unicast)
 }
 
-const fn without(why_not: String) -> AuditFacts {
-    AuditFacts { seat: None, may_install: false, why_not, listed: Vec::new(), status: None }
+fn without(why_not: String, remedy: &'static str) -> AuditFacts {
+    AuditFacts { why_not, remedy, ..AuditFacts::default() }
 }
+
+/// Why something isn't to be had, and what would help.
+type Refusal = (String, &'static str);
 
 /// The seat to take, or why none.
 fn choose(
     wanted: AuditSeat,
     holder: Option<i32>,
     is_auditd_installed: bool,
-) -> Result<SeatKind, String> {
+) -> Result<SeatKind, Refusal> {
     match (wanted, holder) {
-        (AuditSeat::Off, _) => Err("eyas.audit.seat is off".to_owned()),
+        (AuditSeat::Off, _) => Err(("eyas.audit.seat is off".to_owned(), "eyas.audit.seat: auto")),
         (AuditSeat::Plugin, _) => Ok(SeatKind::Plugin),
         (AuditSeat::Multicast, _) | (AuditSeat::Auto, Some(_)) => Ok(SeatKind::Multicast),
-        (AuditSeat::Unicast, Some(pid)) => Err(format!("process {pid} holds the audit's seat")),
-        (AuditSeat::Auto, None) if is_auditd_installed => {
-            Err("auditd is installed and could not start if we took its seat; \
-                 eyas.audit.seat: plugin or unicast"
-                .to_owned())
-        }
+        (AuditSeat::Unicast, Some(pid)) => Err((
+            format!("process {pid} holds the audit's seat"),
+            "eyas.audit.seat: auto, which listens beside it from Linux 3.16, or plugin",
+        )),
+        (AuditSeat::Auto, None) if is_auditd_installed => Err((
+            "auditd is installed and could not start if we took its seat; eyas.audit.seat: plugin \
+             or unicast"
+                .to_owned(),
+            "eyas.audit.seat: plugin with auditd running, or unicast without it",
+        )),
         (AuditSeat::Unicast | AuditSeat::Auto, None) => Ok(SeatKind::Unicast),
     }
 }
 
 /// Why no rule of ours may be put in.
-fn refusal(settings: &config::Audit, status: &Status, seat: SeatKind) -> Option<String> {
-    if status.enabled == IMMUTABLE {
-        return Some(
-            "the audit rules are immutable until the next boot (auditctl -e 2)".to_owned(),
-        );
-    }
-    if status.failure == PANIC && !settings.despite_panic {
-        return Some(
-            "a lost audit record panics this host (auditctl -f 2); eyas.audit.despite_panic: true"
-                .to_owned(),
-        );
-    }
-    if seat != SeatKind::Unicast && !settings.beside_auditd {
-        return Some(
-            "our audit rules would fill auditd's log; eyas.audit.beside_auditd: true".to_owned(),
-        );
-    }
-    None
+fn refusal(settings: &config::Audit, status: &Status, seat: SeatKind) -> Option<Refusal> {
+    let (why, remedy) = if status.enabled == IMMUTABLE {
+        (
+            "the audit rules are immutable until the next boot (auditctl -e 2)",
+            "the audit rules that are told with audit-immutable, from the next boot on",
+        )
+    } else if status.failure == PANIC && !settings.despite_panic {
+        (
+            "a lost audit record panics this host (auditctl -f 2); eyas.audit.despite_panic: true",
+            "auditctl -f 1, or eyas.audit.despite_panic: true",
+        )
+    } else if seat != SeatKind::Unicast && !settings.beside_auditd {
+        (
+            "our audit rules would fill auditd's log; eyas.audit.beside_auditd: true",
+            "eyas.audit.beside_auditd: true",
+        )
+    } else {
+        return None;
+    };
+    Some((why.to_owned(), remedy))
 }
 
 /// Takes the seat that the plan needs and puts its rules in.
@@ -377,11 +393,12 @@ mod tests {
     #[test]
     fn the_seat_is_left_to_auditd_where_it_is_installed_unless_the_user_says_otherwise() {
         assert_eq!(choose(AuditSeat::Auto, None, !INSTALLED), Ok(SeatKind::Unicast));
-        assert!(choose(AuditSeat::Auto, None, INSTALLED).unwrap_err().contains("auditd"));
+        assert!(choose(AuditSeat::Auto, None, INSTALLED).unwrap_err().0.contains("auditd"));
         assert_eq!(choose(AuditSeat::Unicast, None, INSTALLED), Ok(SeatKind::Unicast));
         assert_eq!(choose(AuditSeat::Auto, Some(7), INSTALLED), Ok(SeatKind::Multicast));
-        let held = choose(AuditSeat::Unicast, Some(7), INSTALLED).unwrap_err();
+        let (held, remedy) = choose(AuditSeat::Unicast, Some(7), INSTALLED).unwrap_err();
         assert_eq!(held, "process 7 holds the audit's seat");
+        assert!(remedy.starts_with("eyas.audit.seat: auto"));
     }
 
     #[test]

@@ -110,7 +110,11 @@ impl Live {
         if audit::facts(&self.planner.settings).seat.is_none() {
             return Ok(());
         }
-        self.plan_anew(poll, judge)?;
+        let plan = self.plan_anew(poll, judge)?;
+        if self.planner.host.audit.seat.is_some() && !plan.uses_audit() {
+            // There is a seat, and nothing to be had by it.
+            self.planner.audit_lost_at = None;
+        }
         if let Some(source) = &self.sources.audit {
             let seat = source.kind().name();
             log!(Level::Notice, "system calls are told again; the audit's seat: {seat}");

@@ -30,7 +30,7 @@ use crate::event::Kind;
 use crate::event::known;
 use crate::metrics::METRICS;
 use crate::sources::audit::KEY;
-use crate::sources::audit::SeatKind;
+pub use crate::sources::audit::SeatKind;
 use crate::sys::process;
 use crate::sys::seccomp;
 
@@ -78,6 +78,8 @@ pub struct AuditFacts {
     pub seat: Option<SeatKind>,
     /// Why there is no seat, or no rule of ours may be put in; empty if that may be.
     pub why_not: String,
+    /// What would help against that.
+    pub remedy: &'static str,
     /// Rules of ours may be put in.
     pub may_install: bool,
     /// The rules of others that are there.
@@ -154,6 +156,10 @@ pub const COSTLY: &[&str] = &[
     "write",
     "writev",
 ];
+
+/// Why nobody tells of those.
+pub const TOO_OFTEN: &str =
+    "called too often to be audited, unless eyas.audit.costly_calls names it";
 
 /// Types that are told of by one happening: they have one owner together.
 const FAMILIES: &[&[EventType]] = &[
@@ -358,8 +364,7 @@ impl Planner<'_> {
             return Err("only rules without evt.type would see it: too much to ask for".to_owned());
         }
         if COSTLY.contains(&ty.name()) && !self.host.costly.iter().any(|name| name == ty.name()) {
-            return Err("called too often to be audited, unless eyas.audit.costly_calls names it"
-                .to_owned());
+            return Err(TOO_OFTEN.to_owned());
         }
         let has_number =
             ARCHITECTURES.iter().any(|&(_, abi)| syscall::numbers_of(abi, ty).next().is_some());

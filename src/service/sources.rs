@@ -128,6 +128,9 @@ pub(super) fn open(rules: &[Rule], config: &Config, mut guarded: Guarded) -> Res
     let mut sources = Sources { processes, files, audit, guarded };
     report(rules, &refused, &plan.told(), &sources, config.strict)?;
     if let Some(why) = plan.audit_is_missed(&planner.host.audit) {
+        // Who has the seat may leave it; who keeps it free may come.
+        let has_seat = planner.host.audit.seat.is_some();
+        planner.audit_lost_at = (!has_seat).then(Instant::now);
         log!(Level::Info, "the audit doesn't tell them: {why}; eyas doctor names the rules");
     }
     if let Some(files) = &sources.files {

@@ -8,6 +8,7 @@
 //!   against none; and with an agent whose rules need no audit against none. Printed is the median
 //!   of the pairs' ratios and their spread.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
+#![allow(clippy::disallowed_methods, reason = "files of our own child in /proc")]
 
 use std::io::BufRead as _;
 use std::io::BufReader;

@@ -1,6 +1,9 @@
 //! Alerts a second from a capture file to a file in JSON, and that none is missing.
 //!
 //! `cargo bench --bench outputs`; `EYAS_BENCH_ALERTS` changes how many.
+//!
+//! Measured on two processors (release): 500,000 a second of 284 bytes with `keep_alive`, 600,000
+//! without; one run of 500,000 alerts each.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a program")]
 #![allow(missing_docs, reason = "a program")]
 

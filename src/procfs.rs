@@ -82,7 +82,8 @@ impl Proc {
     pub fn pids(&self) -> Result<Vec<i32>> {
         let mut pids = Vec::with_capacity(256);
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let mut entries = Dir::openat(&self.dir, c".", flags, Mode::empty())?;
+        let directory = nix::fcntl::openat(&self.dir, c".", flags, Mode::empty())?;
+        let mut entries = sys::fs::entries(directory)?;
         each_number(&mut entries, |pid| {
             pids.push(pid);
             ControlFlow::Continue(())
@@ -299,7 +300,7 @@ impl FdsDir {
     /// Those of getdents(2).
     pub fn numbers(&self, limit: usize, into: &mut Vec<i32>) -> Result<()> {
         into.clear();
-        let mut entries = Dir::from_fd(self.dir.try_clone()?)?;
+        let mut entries = sys::fs::entries(self.dir.try_clone()?)?;
         each_number(&mut entries, |number| {
             into.push(number);
             if into.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

@@ -6,8 +6,10 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
+use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
 
+use nix::dir::Dir;
 use nix::fcntl::OFlag;
 use nix::sys::stat::Mode;
 
@@ -58,6 +60,21 @@ fn decimal(number: i32, digits: &mut [u8; DIGITS + 1]) -> &CStr {
         }
     }
     CStr::from_bytes_with_nul(digits.get(start..).unwrap_or_default()).unwrap_or_default()
+}
+
+/// The entries of a directory.
+///
+/// # Errors
+///
+/// Those of fdopendir(3): `ENOENT` if it is one of a process in /proc that has ended.
+#[doc(alias = "fdopendir")]
+pub fn entries(directory: OwnedFd) -> nix::Result<Dir> {
+    let number = directory.as_raw_fd();
+    Dir::from_fd(directory).inspect_err(|_| {
+        // SAFETY: nix 0.31's `from_fd` has made the descriptor a number and, where fdopendir(3) fails
+        // and takes nothing over, forgotten it: nobody else owns it.
+        drop(unsafe { OwnedFd::from_raw_fd(number) });
+    })
 }
 
 /// Reads an extended attribute of what entry `number` of a directory leads to.
@@ -221,6 +238,20 @@ mod tests {
         found.mount = None;
         let expected = nix::sys::stat::fstat(file.as_file()).unwrap();
         assert_eq!(found, expected.into());
+    }
+
+    #[test]
+    fn a_directory_of_a_process_that_has_ended_leaves_no_descriptor() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let path = format!("/proc/{}/fd", child.id());
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let directory = nix::fcntl::open(path.as_str(), flags, Mode::empty()).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(entries(directory).is_err());
+        let of_it = |link: &std::path::Path| link.as_os_str() == path.as_str();
+        let mut held = std::fs::read_dir("/proc/self/fd").unwrap();
+        assert!(!held.any(|fd| std::fs::read_link(fd.unwrap().path()).is_ok_and(|l| of_it(&l))));
     }
 
     #[test]

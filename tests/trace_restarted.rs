@@ -17,9 +17,6 @@ use std::io::Write as _;
 use std::os::fd::AsRawFd as _;
 use std::process::Command;
 use std::process::Stdio;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
@@ -27,6 +24,9 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use support::host::PATIENCE;
+use support::signals::caught;
+use support::signals::handle;
+use support::signals::interrupted;
 
 /// The test whose process is the tracee, too.
 const TEST: &str = "a_sleep_that_a_handler_ends_is_told_once_as_interrupted";
@@ -38,46 +38,6 @@ const RULES: &str = "
   output: TOLD %evt.type %evt.res
   priority: INFO
 ";
-
-static CAUGHT: AtomicU32 = AtomicU32::new(0);
-
-extern "C" fn catch(_: libc::c_int) {
-    CAUGHT.fetch_add(1, Ordering::Relaxed);
-    // A call of the handler's own.
-    // SAFETY: takes nothing.
-    unsafe { libc::getppid() };
-}
-
-fn handle(signal: libc::c_int, flags: libc::c_int) {
-    // SAFETY: a struct of integers and a function that only counts.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = catch as *const () as usize;
-        action.sa_flags = flags;
-        assert_eq!(libc::sigaction(signal, &raw const action, std::ptr::null_mut()), 0);
-    }
-}
-
-/// Signals this thread from another one, again and again until it has got through.
-fn interrupted<T>(act: impl FnOnce() -> T) -> T {
-    let own = nix::unistd::gettid().as_raw();
-    let group = nix::unistd::getpid().as_raw();
-    let is_done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_done.load(Ordering::Acquire) {
-                // SAFETY: no descriptors, and three integers.
-                unsafe {
-                    libc::poll(std::ptr::null_mut(), 0, 2);
-                    libc::syscall(libc::SYS_tgkill, group, own, libc::SIGUSR1);
-                }
-            }
-        });
-        let done = act();
-        is_done.store(true, Ordering::Release);
-        done
-    })
-}
 
 /// nanosleep(2) itself: the library's uses another call.
 fn sleep(seconds: i64) -> i64 {
@@ -102,7 +62,7 @@ fn tracee(what: &str) {
             let read = interrupted(|| {
                 std::thread::scope(|scope| {
                     scope.spawn(move || {
-                        while CAUGHT.load(Ordering::Relaxed) < 3 {
+                        while caught() < 3 {
                             std::thread::yield_now();
                         }
                         writer.write_all(b"x").unwrap();

@@ -25,8 +25,6 @@ use std::process::ChildStdout;
 use std::process::Command;
 use std::process::ExitStatus;
 use std::process::Stdio;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -35,6 +33,9 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use support::host::PATIENCE;
+use support::signals::caught;
+use support::signals::handle;
+use support::signals::interrupted;
 
 /// The test whose process is the tracee, too.
 const TEST: &str = "restarted_and_interrupted_calls_are_the_programs_own";
@@ -305,42 +306,6 @@ fn tracee(what: &str) {
     }
 }
 
-static CAUGHT: AtomicU32 = AtomicU32::new(0);
-
-extern "C" fn catch(_: libc::c_int) {
-    CAUGHT.fetch_add(1, Ordering::Relaxed);
-}
-
-/// Handles a signal, with calls restarted or interrupted.
-fn handle(signal: libc::c_int, flags: libc::c_int) {
-    // SAFETY: a struct of integers and a function that only counts.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = catch as *const () as usize;
-        action.sa_flags = flags;
-        assert_eq!(libc::sigaction(signal, &raw const action, std::ptr::null_mut()), 0);
-    }
-}
-
-/// Signals this thread from another one, again and again until it has got through.
-fn interrupted<T>(act: impl FnOnce() -> T) -> T {
-    let own = nix::unistd::gettid().as_raw();
-    let group = nix::unistd::getpid().as_raw();
-    let is_done = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_done.load(Ordering::Acquire) {
-                std::thread::sleep(Duration::from_millis(2));
-                // SAFETY: three integers.
-                unsafe { libc::syscall(libc::SYS_tgkill, group, own, libc::SIGUSR1) };
-            }
-        });
-        let done = act();
-        is_done.store(true, Ordering::Release);
-        done
-    })
-}
-
 fn calls() {
     let (mut reader, mut writer) = std::io::pipe().unwrap();
     let fd = std::os::fd::AsRawFd::as_raw_fd(&reader);
@@ -361,11 +326,11 @@ fn calls() {
     assert!(slept == -1 && left.tv_sec >= 900, "{slept} {}", left.tv_sec);
     // With it, a read goes on until there is something.
     handle(libc::SIGUSR1, libc::SA_RESTART);
-    let before = CAUGHT.load(Ordering::Relaxed);
+    let before = caught();
     interrupted(|| {
         std::thread::scope(|scope| {
             scope.spawn(move || {
-                while CAUGHT.load(Ordering::Relaxed) < before + 3 {
+                while caught() < before + 3 {
                     std::thread::yield_now();
                 }
                 writer.write_all(b"x").unwrap();
@@ -389,7 +354,7 @@ fn count_signals() {
     while !end.is_finished() {
         nix::sys::signal::raise(Signal::SIGUSR1).unwrap();
         sent += 1;
-        assert_eq!(CAUGHT.load(Ordering::Relaxed), sent);
+        assert_eq!(caught(), sent);
     }
     println!("well");
 }

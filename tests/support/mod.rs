@@ -10,6 +10,7 @@ pub mod made;
 pub mod must_fire;
 pub mod place;
 pub mod seat;
+pub mod signals;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -65,16 +65,23 @@ static int run_from_memory(char **argv)
     return fail("fexecve");
 }
 
-static int run_on_terminal(char **argv)
+/* Starts a program on a new terminal, whose other end is *master. */
+static pid_t on_terminal(char **argv, int *master)
 {
-    int master;
-    pid_t child = forkpty(&master, NULL, NULL, NULL);
-    if (child < 0)
-        return fail("forkpty");
+    pid_t child = forkpty(master, NULL, NULL, NULL);
     if (child == 0) {
         execvp(argv[0], argv);
         _exit(fail("execvp"));
     }
+    return child;
+}
+
+static int run_on_terminal(char **argv)
+{
+    int master;
+    pid_t child = on_terminal(argv, &master);
+    if (child < 0)
+        return fail("forkpty");
     stay();
     close(master);
     waitpid(child, NULL, 0);
@@ -100,13 +107,9 @@ static int run_until_its_end(char **argv)
 {
     char buffer[4096];
     int master;
-    pid_t child = forkpty(&master, NULL, NULL, NULL);
+    pid_t child = on_terminal(argv, &master);
     if (child < 0)
         return fail("forkpty");
-    if (child == 0) {
-        execvp(argv[0], argv);
-        _exit(fail("execvp"));
-    }
     while (read(master, buffer, sizeof buffer) > 0)
         ;
     waitpid(child, NULL, 0);

@@ -4,10 +4,6 @@
 //! rules are tried only for events of their set. All generic
 //! system calls share one pair of event codes, so they enter and leave a set together.
 
-use std::sync::LazyLock;
-
-use rustc_hash::FxHashMap;
-
 use super::lang::ast::{Argument, Check, Expr, Operand, Operator, Right};
 use crate::event::{EventType, Kind};
 
@@ -15,15 +11,6 @@ use crate::event::{EventType, Kind};
 /// may be named, and a rule that names only such a one is not a rule without restriction.
 const NAMES_OF_THE_PAST: [(&str, u32); 5] =
     [("NA", 35), ("k8s", 1), ("mesos", 1), ("tracer", 1), ("", 1)];
-
-/// Rules name hundreds of event types.
-static BY_NAME: LazyLock<FxHashMap<&'static str, EventType>> = LazyLock::new(|| {
-    let mut by_name = FxHashMap::default();
-    for ty in EventType::all() {
-        by_name.entry(ty.name()).or_insert(ty);
-    }
-    by_name
-});
 
 const BITS: usize = EventType::COUNT + NAMES_OF_THE_PAST.len();
 const WORDS: usize = BITS.div_ceil(64);
@@ -64,8 +51,8 @@ impl EventSet {
         if name == "syscall" {
             return Some(set);
         }
-        if let Some(ty) = BY_NAME.get(name) {
-            set.insert(*ty);
+        if let Some(ty) = EventType::by_name(name) {
+            set.insert(ty);
             return Some(set);
         }
         // A system call that is told as an event of another name: the generic codes, and no event.

@@ -16,6 +16,10 @@ pub mod types;
 pub mod value;
 pub mod world;
 
+use std::sync::LazyLock;
+
+use rustc_hash::FxHashMap;
+
 pub use container::{Container, Mount, User};
 pub use data_type::DataType;
 pub use fd::{Fd, FdKind, Protocol, Role, Socket};
@@ -41,7 +45,14 @@ impl EventType {
     /// The event type whose `evt.type` is `name`.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::all().find(|ty| ty.name() == name)
+        static BY_NAME: LazyLock<FxHashMap<&'static str, EventType>> = LazyLock::new(|| {
+            let mut by_name = FxHashMap::default();
+            for ty in EventType::all() {
+                by_name.entry(ty.name()).or_insert(ty);
+            }
+            by_name
+        });
+        BY_NAME.get(name).copied()
     }
 
     /// All event types, in table order.

@@ -90,16 +90,21 @@ fn check_patterns(expr: &Expr) -> Result<(), CompileError> {
     let mut sum = 0_usize;
     let mut at = None;
     expr.for_each_check(&mut |check| {
-        if check.operator == Operator::Regex {
-            let patterns = check.right.literals();
-            sum = patterns.iter().map(|text| states(text)).fold(sum, usize::saturating_add);
-            if sum > MAX_STATES {
-                at.get_or_insert(check.at);
-            }
+        sum = sum.saturating_add(states_of(check));
+        if sum > MAX_STATES {
+            at.get_or_insert(check.at);
         }
     });
     let message = "its patterns make the condition too large to be compiled".to_owned();
     at.map_or(Ok(()), |at| Err(CompileError { message, at }))
+}
+
+/// States of a check's regular expressions.
+pub(super) fn states_of(check: &Check) -> usize {
+    if check.operator != Operator::Regex {
+        return 0;
+    }
+    check.right.literals().iter().map(|text| states(text)).fold(0, usize::saturating_add)
 }
 
 /// Types an operand of an output; the error is Falco's text.

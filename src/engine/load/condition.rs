@@ -14,9 +14,8 @@ use crate::engine::compile::Condition;
 use crate::engine::context::Place;
 use crate::engine::diagnostic::{Error, ErrorCode, Warning, WarningCode};
 use crate::engine::event_set::EventSet;
-use crate::engine::lang::ast::{Expr, Operator};
+use crate::engine::lang::ast::Expr;
 use crate::engine::lang::parser;
-use crate::engine::matchers::posix_regex::states;
 
 const TOO_MANY_TYPES: &str = "Rule matches too many evt.type values. This has a significant \
     performance penalty.";
@@ -45,7 +44,6 @@ pub(super) struct Origin {
     states: usize,
     doubts: Doubts,
     warnings: Vec<compile::Warning>,
-    is_unrestricted: bool,
 }
 
 impl Compiler<'_> {
@@ -174,7 +172,7 @@ impl Compiler<'_> {
                 deprecated_field: None,
             });
         }
-        if item.source == "syscall" && item.warn_evttypes && ready.origin.is_unrestricted {
+        if item.source == "syscall" && item.warn_evttypes && ready.events.is_unrestricted() {
             self.warnings.push(|| item.place.warning(WarningCode::NoEventType, TOO_MANY_TYPES));
         }
         Ok(Some(ready))
@@ -197,9 +195,7 @@ impl Compiler<'_> {
             return Ok(None);
         };
         let compile::Compiled { condition, events, warnings } = compiled;
-        let is_unrestricted = events.is_unrestricted();
-        let origin =
-            Origin { text, parsed, names, nodes, states, doubts, warnings, is_unrestricted };
+        let origin = Origin { text, parsed, names, nodes, states, doubts, warnings };
         Ok(Some(Ready { expr, condition, events, origin }))
     }
 
@@ -244,12 +240,7 @@ fn parse(text: &str, place: &Place) -> Read<Expr> {
 /// States of all regular expressions.
 fn states_of(expr: &Expr) -> usize {
     let mut sum = 0_usize;
-    expr.for_each_check(&mut |check| {
-        if check.operator == Operator::Regex {
-            let patterns = check.right.literals();
-            sum = patterns.iter().map(|text| states(text)).fold(sum, usize::saturating_add);
-        }
-    });
+    expr.for_each_check(&mut |check| sum = sum.saturating_add(compile::states_of(check)));
     sum
 }
 

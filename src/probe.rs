@@ -71,6 +71,27 @@ pub static FEATURES: &[Feature] = &[
         attempt: || mark(abi::FAN_MARK_MOUNT, abi::FAN_OPEN_EXEC),
     },
     Feature {
+        name: "fanotify-report-tid",
+        since: "4.20",
+        without: "which thread of a process opens a file is found by where its threads stand",
+        help: "a newer kernel; nothing is lost without it",
+        attempt: || try_group(abi::FAN_CLASS_CONTENT | abi::FAN_REPORT_TID),
+    },
+    Feature {
+        name: "fanotify-report-name",
+        since: "5.9",
+        without: "hard links to files that rules name are judged by the name alone that was opened",
+        help: "a newer kernel",
+        attempt: || {
+            try_group(
+                abi::FAN_CLASS_NOTIF
+                    | abi::FAN_REPORT_FID
+                    | abi::FAN_REPORT_DIR_FID
+                    | abi::FAN_REPORT_NAME,
+            )
+        },
+    },
+    Feature {
         name: "fanotify-permission",
         since: "2.6.37",
         without: "programs are read after their start, and the shortest come too late",
@@ -82,10 +103,7 @@ pub static FEATURES: &[Feature] = &[
         since: "5.1",
         without: "creation, deletion and renames are not told by fanotify",
         help: "a newer kernel; eyas trace tells of them, for a process tree",
-        attempt: || {
-            fanotify::init(abi::FAN_CLASS_NOTIF | abi::FAN_CLOEXEC | abi::FAN_REPORT_FID, 0)
-                .map(drop)
-        },
+        attempt: || try_group(abi::FAN_CLASS_NOTIF | abi::FAN_REPORT_FID),
     },
     Feature {
         name: "deleted-names-kept",
@@ -159,6 +177,11 @@ fn outcome_of(error: &io::Error) -> Outcome {
 
 fn group() -> io::Result<std::os::fd::OwnedFd> {
     fanotify::init(abi::FAN_CLASS_NOTIF | abi::FAN_CLOEXEC | abi::FAN_NONBLOCK, libc::O_RDONLY)
+}
+
+/// Makes a group with these flags, and closes it.
+fn try_group(flags: u32) -> io::Result<()> {
+    fanotify::init(flags | abi::FAN_CLOEXEC, 0).map(drop)
 }
 
 /// Sets a permission mark on a file that nobody else opens.

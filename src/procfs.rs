@@ -24,6 +24,7 @@ use nix::sys::stat::Mode;
 
 use crate::sys;
 
+pub mod standing;
 pub mod taken;
 
 use taken::Taken;
@@ -102,6 +103,23 @@ impl Proc {
         let dir =
             nix::fcntl::openat(&self.dir, decimal_name(pid, &mut name), flags, Mode::empty())?;
         Ok(ProcessDir { dir: Some(dir), taken: None })
+    }
+
+    /// The tasks of a process into `into`, no more than `limit`; the directory of each is that of a
+    /// process of its number.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if it has ended.
+    pub fn tasks(&self, pid: i32, limit: usize, into: &mut Vec<i32>) -> Result<()> {
+        into.clear();
+        let process = self.process(pid)?;
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let mut entries = Dir::openat(process.dir()?, c"task", flags, Mode::empty())?;
+        each_number(&mut entries, |tid| {
+            into.push(tid);
+            if into.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
     }
 
     /// Reads a file of the system (`stat`) into `into`, at most `limit` bytes of it.

@@ -159,6 +159,8 @@ pub enum Places {
 /// One place.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Place {
+    /// This file.
+    File(Box<[u8]>),
     /// This directory, not those below it.
     Directory(Box<[u8]>),
     /// Wherever the path begins with this text.
@@ -193,39 +195,32 @@ impl Places {
     /// Where a comparison of a path can be true.
     fn of(predicate: &Predicate, field: &str) -> Self {
         match field {
-            "fd.name" => Self::of_test(&predicate.test, directory_part),
-            "fd.directory" => Self::of_test(&predicate.test, |path| path),
+            "fd.name" => Self::of_test(&predicate.test, Place::File),
+            "fd.directory" => Self::of_test(&predicate.test, Place::Directory),
             _ => Self::Anywhere,
         }
     }
 
-    fn of_test(test: &Test, directory_of: fn(&[u8]) -> &[u8]) -> Self {
-        let directory = |path: &[u8]| match directory_of(path) {
-            directory @ [b'/', ..] => Self::Some(vec![Place::Directory(directory.into())]),
+    fn of_test(test: &Test, place: fn(Box<[u8]>) -> Place) -> Self {
+        let one = |path: &[u8]| match path {
+            [b'/', ..] => Self::Some(vec![place(path.into())]),
             // No path is like this.
             _ => Self::NOWHERE,
         };
         match test {
-            Test::Bytes(BytesTest::Equal(path)) => directory(path),
+            Test::Bytes(BytesTest::Equal(path)) => one(path),
             Test::Bytes(BytesTest::In(paths)) => {
-                paths.iter().map(directory).fold(Self::NOWHERE, Self::and)
+                paths.iter().map(one).fold(Self::NOWHERE, Self::and)
             }
             Test::Bytes(BytesTest::StartsWith(text)) if text.len() > 1 => {
                 Self::Some(vec![Place::Beginning(text.clone())])
             }
-            Test::OneOf(tests) | Test::AnyOf(tests) | Test::AllOf(tests) => tests
-                .iter()
-                .map(|test| Self::of_test(test, directory_of))
-                .fold(Self::NOWHERE, Self::and),
+            Test::OneOf(tests) | Test::AnyOf(tests) | Test::AllOf(tests) => {
+                tests.iter().map(|test| Self::of_test(test, place)).fold(Self::NOWHERE, Self::and)
+            }
             _ => Self::Anywhere,
         }
     }
-}
-
-/// What stands before the last slash of a path; empty if there is none.
-fn directory_part(path: &[u8]) -> &[u8] {
-    let last = path.iter().rposition(|&byte| byte == b'/');
-    last.and_then(|last| path.get(..last.max(1))).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -300,6 +295,10 @@ mod tests {
         partial(condition).places(&opening("").event())
     }
 
+    fn file(path: &str) -> Place {
+        Place::File(path.as_bytes().into())
+    }
+
     fn directory(path: &str) -> Place {
         Place::Directory(path.as_bytes().into())
     }
@@ -313,8 +312,13 @@ mod tests {
         let condition = "evt.type = openat and (fd.name in (/etc/shadow, /etc/passwd, /x) or \
                          fd.directory = /etc/cron.d or fd.name startswith /root/.ssh/) and \
                          not fd.filename = x and proc.name = cat";
-        let expected =
-            [directory("/"), directory("/etc"), directory("/etc/cron.d"), beginning("/root/.ssh/")];
+        let expected = [
+            file("/etc/passwd"),
+            file("/etc/shadow"),
+            file("/x"),
+            directory("/etc/cron.d"),
+            beginning("/root/.ssh/"),
+        ];
         assert_eq!(places(condition), Places::Some(expected.into()));
     }
 
@@ -322,7 +326,7 @@ mod tests {
     fn what_another_event_is_about_is_no_place() {
         let condition = "evt.type = execve and proc.name = cat or \
                          evt.type = openat and fd.name = /etc/shadow";
-        assert_eq!(places(condition), Places::Some(vec![directory("/etc")]));
+        assert_eq!(places(condition), Places::Some(vec![file("/etc/shadow")]));
         assert_eq!(places("not evt.type = openat"), Places::NOWHERE);
     }
 

@@ -44,7 +44,7 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    fn share(&mut self, file: (u64, u64), path: &[u8]) -> Bytes {
+    pub(super) fn share(&mut self, file: (u64, u64), path: &[u8]) -> Bytes {
         if let Some(known) = self.known.get(&file).filter(|known| known.as_ref() == path) {
             return Bytes::clone(known);
         }
@@ -75,6 +75,9 @@ impl LiveEnricher {
             return;
         }
         if record.mask & FAN_OPEN != 0 {
+            if self.looked.covers(record) {
+                return;
+            }
             self.open(record, sink);
         } else if record.mask & (FAN_CLOSE_WRITE | FAN_CLOSE_NOWRITE) != 0 {
             let key = (record.pid, record.dev, record.ino);

@@ -32,6 +32,7 @@ use super::process::ProcessTable;
 use super::process_records::HeldIds;
 use super::settings::Needs;
 use super::settings::Settings;
+use super::standing::Looked;
 use super::stdio::Stdio;
 use super::users::Users;
 use crate::decode::FileRecord;
@@ -99,6 +100,7 @@ pub struct LiveEnricher {
     pub(super) layers: Layers,
     pub(super) stdio: Stdio,
     pub(super) opens: PendingOpens,
+    pub(super) looked: Looked,
     pub(super) held_ids: HeldIds,
     /// Processes whose main thread has ended before others.
     pub(super) headless: FxHashSet<i64>,
@@ -137,6 +139,7 @@ impl LiveEnricher {
             stdio: Stdio::default(),
             users: Users::new(&settings.host_root),
             opens: PendingOpens::new(settings.max_pending_opens),
+            looked: Looked::default(),
             held_ids: HeldIds::default(),
             headless: FxHashSet::default(),
             needs: Needs::default(),
@@ -323,7 +326,7 @@ impl LiveEnricher {
         true
     }
 
-    fn note_time(&mut self, now_ns: u64) {
+    pub(super) fn note_time(&mut self, now_ns: u64) {
         self.out.now_ns = self.out.now_ns.max(now_ns);
         let first = &mut self.world.host.first_event_ts;
         if *first == 0 {

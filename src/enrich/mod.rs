@@ -24,6 +24,7 @@ pub mod process;
 mod process_records;
 pub mod settings;
 mod sockets;
+mod standing;
 pub mod state;
 pub mod stdio;
 pub mod users;

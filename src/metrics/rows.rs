@@ -74,10 +74,12 @@ metrics! {
         lifted: Counter = "Files told of again because they came to where a rule can match them.",
         directories_marked: Counter = "Directories marked by themselves, since rules name them.",
     }
-    /// The rendezvous with programs at their start.
+    /// The rendezvous: with programs at their start, and with opens of what rules name.
     rendezvous: RendezvousMetrics {
         looks: Counter = "Programs read while they stood still.",
         known: Counter = "Opens by programs that had been read already.",
+        opens: Counter = "Opens of what rules name that were looked at while they stood still.",
+        unnamed: Counter = "Opens of other files that lie beside those.",
         late: Counter = "Opens that were answered without a look, since it took too long.",
         dropped: Counter = "Looks for which the loop had no room.",
         refused: Counter = "Events that could not be read, so that the kernel denied the open.",

@@ -88,6 +88,12 @@ impl Taking {
         &self.message
     }
 
+    /// What was read last.
+    #[must_use]
+    pub fn message(&self) -> &[u8] {
+        &self.message
+    }
+
     fn push(&mut self, key: u8, result: Result<()>, len: usize) {
         let outcome = match result {
             Ok(()) => TEXT,

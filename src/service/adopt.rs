@@ -40,11 +40,13 @@ impl Live {
         judge.replace_rules(rules);
         let had_files = self.sources.files.is_some();
         self.planner.settings = config.audit.clone();
+        self.planner.meets_openers = config.rendezvous;
         self.planner.host.costly.clone_from(&config.audit.costly_calls);
         sources::adjust(&mut self.sources, judge.rules().rules(), &mut self.planner);
         if !had_files {
             self.register_files(&waiting.poll)?;
         }
+        self.register_opens(&waiting.poll)?;
         let plan = self.plan_anew(&waiting.poll, judge)?;
         keeper.adopt(config, &origin, judge, &plan.told());
         register_watch(&waiting.poll, keeper)

@@ -12,6 +12,9 @@ pub const PROCESS_EVENTS: &[&str] =
 /// Of the fanotify group.
 pub const FILE_EVENTS: &[&str] = &["openat"];
 
+/// What the rendezvous tells of files that rules name.
+pub const OPENS: &[&str] = &["creat", "open", "open_by_handle_at", "openat", "openat2"];
+
 /// Whether a rule can match any of these events.
 #[must_use]
 pub fn can_match(rule: &Rule, events: &[&str]) -> bool {

@@ -14,7 +14,12 @@ use crate::metrics::METRICS;
 use crate::sources::Guardian;
 use crate::sources::Loss;
 use crate::sources::Rendezvous;
+use crate::sources::fanotify::Place;
 use crate::sources::rendezvous::Inbox;
+use crate::sources::rendezvous::OpenInbox;
+use crate::sources::rendezvous::OpenRendezvous;
+
+use super::standing::is_busy;
 
 /// How often it is looked after if nothing calls for it.
 const EVERY: Duration = Duration::from_secs(1);
@@ -25,6 +30,7 @@ pub struct Guarded {
     guardian: Option<Guardian>,
     rendezvous: Option<Rendezvous>,
     inbox: Option<Inbox>,
+    opens: Option<(OpenRendezvous, OpenInbox)>,
     /// What was lost before there was a loop.
     losses: Vec<Loss>,
     looked_after: Option<Instant>,
@@ -63,6 +69,43 @@ impl Guarded {
         }
     }
 
+    /// Meets those who open files of `places` from now on, and nobody else, if the host lets us.
+    pub fn meet_openers(&mut self, places: Vec<Place>) {
+        let Some(guardian) = &mut self.guardian else { return };
+        if self.opens.as_ref().is_some_and(|(opens, _)| opens.places() == places) {
+            return;
+        }
+        if let Some((mut opens, _)) = self.opens.take() {
+            opens.end(guardian);
+        }
+        if places.is_empty() {
+            return;
+        }
+        match OpenRendezvous::start(guardian, places, is_busy) {
+            Ok(started) => {
+                let count = started.0.directories();
+                log!(
+                    Level::Debug,
+                    "rendezvous: used: who opens what rules name is looked at, in {count} directories"
+                );
+                self.opens = Some(started);
+            }
+            Err(error) => log!(Level::Info, "rendezvous: not used: {error}; {}", error.hint()),
+        }
+    }
+
+    /// The rendezvous with opens, and where they come from.
+    pub const fn opens(&mut self) -> Option<&mut (OpenRendezvous, OpenInbox)> {
+        self.opens.as_mut()
+    }
+
+    /// Becomes readable when a directory may have come whose opens are to be met: then the turn
+    /// sees to it.
+    #[must_use]
+    pub fn newcomers_fd(&self) -> Option<BorrowedFd<'_>> {
+        self.opens.as_ref().map(|(opens, _)| opens.newcomers_fd())
+    }
+
     /// Where the looks come from; once.
     pub const fn take_inbox(&mut self) -> Option<Inbox> {
         self.inbox.take()
@@ -98,6 +141,9 @@ impl Guarded {
         if let Some(rendezvous) = &mut self.rendezvous {
             losses.extend(rendezvous.tick());
         }
+        if let Some((opens, _)) = &mut self.opens {
+            opens.tick();
+        }
         let Some(guardian) = &mut self.guardian else { return false };
         losses.extend(guardian.losses());
         match guardian.look_after() {
@@ -111,6 +157,7 @@ impl Guarded {
                 log!(Level::Error, "{error}; {}", error.hint());
                 // Without one, nobody must wait for us.
                 self.rendezvous = None;
+                self.opens = None;
                 self.guardian = None;
                 false
             }
@@ -120,8 +167,12 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        if let (Some(rendezvous), Some(guardian)) = (&mut self.rendezvous, &mut self.guardian) {
+        let Some(guardian) = &mut self.guardian else { return };
+        if let Some(rendezvous) = &mut self.rendezvous {
             rendezvous.end(guardian);
+        }
+        if let Some((opens, _)) = &mut self.opens {
+            opens.end(guardian);
         }
     }
 }

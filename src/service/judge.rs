@@ -122,6 +122,11 @@ impl Judge {
 
     /// Judges one event.
     pub fn judge(&mut self, event: &Event<'_>) {
+        self.matches(event);
+    }
+
+    /// The same; whether a rule matches.
+    pub fn matches(&mut self, event: &Event<'_>) -> bool {
         if self.repeats.is_some() {
             self.summarize(event.ts);
         }
@@ -141,9 +146,11 @@ impl Judge {
         statistics.count_event(event.ty);
         if let Some(profile) = profile {
             profile.see(rules, event);
-            return;
+            return false;
         }
+        let mut has_matched = false;
         rules.evaluate(event, scratch, |rule| {
+            has_matched = true;
             statistics.count(rule);
             if repeats.as_mut().is_some_and(|repeats| repeats.is_repeat(rule, event)) {
                 METRICS.outputs.repeated.increment();
@@ -159,6 +166,7 @@ impl Judge {
                 board.alert(&rule.name, rule.priority, event.ts, line);
             }
         });
+        has_matched
     }
 
     /// Sends the summaries of the alerts whose time is up. `now_ns`: nanoseconds since the epoch.

@@ -42,6 +42,8 @@ use super::judge::Judge;
 use super::keeper::Keeper;
 use super::losses::Losses;
 use super::sources::Planner;
+use super::standing::StandingBatch;
+use super::standing::Teller;
 
 /// Records that a source hands out in one turn, at most: signals and timers get their turn too.
 pub(super) const BUDGET: usize = 1024;
@@ -120,6 +122,7 @@ pub struct Live {
     signals: SignalFd,
     pub(super) drops: Drops,
     files: FileBatch,
+    standing: StandingBatch,
     processes: Vec<ProcessRecord>,
     pub(super) audit: AuditBatch,
     pub(super) planner: Planner,
@@ -159,6 +162,7 @@ impl Live {
             signals,
             drops,
             files: FileBatch::default(),
+            standing: StandingBatch::default(),
             processes: Vec::with_capacity(BUDGET),
             audit: AuditBatch::default(),
             planner: Planner::default(),
@@ -292,6 +296,7 @@ impl Live {
             add(poll, source.fd().as_raw_fd(), PROCESSES, Interest::READABLE)?;
         }
         self.register_files(poll)?;
+        self.register_opens(poll)?;
         if let Some(fd) = self.sources.guarded.fd() {
             add(poll, fd.as_raw_fd(), GUARDIAN, Interest::READABLE)?;
         }
@@ -364,7 +369,7 @@ impl Live {
         let mut more = self.read_calls();
         self.files.clear();
         self.processes.clear();
-        let Self { sources, files, processes, losses, .. } = self;
+        let Self { sources, files, processes, losses, standing, enricher, .. } = self;
         let mut on_file = |record: Record<'_>| {
             if let Record::File(record) = record {
                 files.push(&record);
@@ -380,6 +385,11 @@ impl Live {
                 }
             }
         }
+        if let Some((opens, inbox)) = sources.guarded.opens() {
+            opens.follow();
+            standing.take(inbox, enricher);
+        }
+        let mut has_all_processes = true;
         let mut on_process = |record: Record<'_>| {
             if let Record::Process(record) = record {
                 processes.push(record);
@@ -387,7 +397,10 @@ impl Live {
         };
         if let Some(source) = &mut sources.processes {
             match source.drain(BUDGET, &mut on_process) {
-                Ok(drained) => more |= losses.note(drained),
+                Ok(drained) => {
+                    has_all_processes = !drained.more;
+                    more |= losses.note(drained);
+                }
                 Err(error) => {
                     log!(Level::Critical, "{error}; {}", error.hint());
                     METRICS.sources.up.with(&["proc_connector"]).set(0);
@@ -397,19 +410,25 @@ impl Live {
         }
         self.follow();
         self.note_roots();
-        let enricher = &mut self.enricher;
+        let last_ns = self.processes.last().map_or(0, |record| record.timestamp_ns);
+        let until_ns = if has_all_processes { u64::MAX } else { last_ns };
+        let Self { sources, enricher, standing, .. } = self;
+        let rendezvous = sources.guarded.opens().map(|(opens, _)| &*opens);
+        let mut teller = Teller { enricher, judge, rendezvous };
         self.audit.merge(&self.processes, &mut |next| match next {
-            Next::Processes(records) => {
-                judge.set_source("proc_connector");
-                enricher.processes(records, &mut |event| judge.judge(event));
-            }
+            Next::Processes(records) => standing.processes(records, &mut teller),
             Next::Audit(event) => {
-                judge.set_source("audit");
-                enricher.audit(event, &mut |event| judge.judge(event));
+                teller.judge.set_source("audit");
+                let judge = &mut *teller.judge;
+                teller.enricher.audit(event, &mut |event| judge.judge(event));
             }
         });
+        standing.tell_rest(until_ns, &mut teller);
         judge.set_source("fanotify");
-        self.files.each(|record| enricher.file(record, &mut |event| judge.judge(event)));
+        let enricher = &mut self.enricher;
+        self.files.each(|record| {
+            enricher.file(record, &mut |event| judge.judge(event));
+        });
         more
     }
 

@@ -29,6 +29,15 @@ impl Live {
         add(poll, source.mounts_fd().as_raw_fd(), MOUNTS, Interest::PRIORITY)
     }
 
+    /// Waits on what tells of directories whose opens are to be met, unless that is done already.
+    pub(super) fn register_opens(&self, poll: &Poll) -> io::Result<()> {
+        let Some(fd) = self.sources.guarded.newcomers_fd() else { return Ok(()) };
+        match add(poll, fd.as_raw_fd(), FILES, Interest::READABLE) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            result => result,
+        }
+    }
+
     /// Marks the mounts that came.
     pub(super) fn follow_mounts(&mut self) {
         let Some(files) = &mut self.sources.files else { return };

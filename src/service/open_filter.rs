@@ -121,11 +121,43 @@ impl OpenFilter {
         Interest { may_match, places, is_anywhere, directories }
     }
 
+    /// Where files lie that a rule names: whoever opens them by one of the calls that open can be
+    /// met there. Rules that name no place add none.
+    #[must_use]
+    pub fn meeting_places(rules: &[Rule]) -> Vec<fanotify::Place> {
+        let enabled =
+            coverage::enabled(rules).filter(|rule| coverage::can_match(rule, coverage::OPENS));
+        let filter = Self::of_conditions(enabled.map(|rule| &rule.condition));
+        let mut places = Vec::new();
+        for ty in coverage::OPENS.iter().filter_map(|name| EventType::by_name(name)) {
+            filter.with_event_of(ty, FdKind::File, b"/", |event| {
+                for rule in &filter.rules {
+                    if let Places::Some(some) = rule.places(event) {
+                        places.extend(some);
+                    }
+                }
+            });
+        }
+        places.sort_unstable();
+        places.dedup();
+        places.iter().map(place).collect()
+    }
+
     fn with_event<T>(&self, kind: FdKind, path: &[u8], look: impl FnOnce(&Event<'_>) -> T) -> T {
+        self.with_event_of(known::OPENAT, kind, path, look)
+    }
+
+    fn with_event_of<T>(
+        &self,
+        ty: EventType,
+        kind: FdKind,
+        path: &[u8],
+        look: impl FnOnce(&Event<'_>) -> T,
+    ) -> T {
         let name = Bytes::from(path);
         let fd = Fd { name_raw: Bytes::clone(&name), name, ..Fd::new(kind) };
         let params = [Param::NotNegative, Param::Unknown, Param::Bytes(&fd.name)];
-        self.scene.borrow_mut().with_open(known::OPENAT, &params, &fd, look)
+        self.scene.borrow_mut().with_open(ty, &params, &fd, look)
     }
 }
 
@@ -164,6 +196,7 @@ impl Scene {
 /// A place as the source of file records knows it.
 fn place(place: &Place) -> fanotify::Place {
     match place {
+        Place::File(path) => fanotify::Place::File(OsStr::from_bytes(path).into()),
         Place::Directory(path) => fanotify::Place::Directory(OsStr::from_bytes(path).into()),
         Place::Beginning(text) => fanotify::Place::Beginning(OsStr::from_bytes(text).into()),
     }
@@ -203,7 +236,7 @@ mod tests {
     fn a_rule_that_names_no_place_leaves_the_places_of_others() {
         let interest = filter(&["fd.name = /etc/shadow", "fd.name contains .ssh"]).interest();
         assert!(interest.is_anywhere);
-        assert_eq!(interest.places, [fanotify::Place::Directory("/etc".into())]);
+        assert_eq!(interest.places, [fanotify::Place::File("/etc/shadow".into())]);
         assert!(!filter(&["fd.name = /etc/shadow"]).interest().is_anywhere);
     }
 }

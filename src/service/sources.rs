@@ -49,6 +49,8 @@ pub(super) struct Planner {
     pub(super) settings: config::Audit,
     /// When the audit's seat was lost, or last tried to have again.
     pub(super) audit_lost_at: Option<Instant>,
+    /// Those who open what rules name may be kept waiting for a look.
+    pub(super) meets_openers: bool,
 }
 
 impl Planner {
@@ -107,7 +109,12 @@ pub(super) fn open(rules: &[Rule], config: &Config, mut guarded: Guarded) -> Res
         costly: config.audit.costly_calls.clone(),
         audit: facts,
     };
-    let mut planner = Planner { host, settings: config.audit.clone(), audit_lost_at: None };
+    let mut planner = Planner {
+        host,
+        settings: config.audit.clone(),
+        audit_lost_at: None,
+        meets_openers: config.rendezvous,
+    };
     let mut plan = planner.plan(rules);
     let audit = match audit::open(&plan, &config.audit, guarded.guardian()) {
         Ok(source) => source,
@@ -144,6 +151,9 @@ pub(super) fn open(rules: &[Rule], config: &Config, mut guarded: Guarded) -> Res
     if sources.processes.is_some() && config.rendezvous && needs_looks {
         sources.guarded.meet_programs();
     }
+    if sources.files.is_some() && config.rendezvous {
+        sources.guarded.meet_openers(OpenFilter::meeting_places(rules));
+    }
     Ok(Opened { sources, plan, planner })
 }
 
@@ -173,6 +183,12 @@ pub(super) fn adjust(sources: &mut Sources, rules: &[Rule], planner: &mut Planne
         METRICS.sources.up.with(&["fanotify"]).set(u64::from(sources.files.is_some()));
     }
     planner.host.has_files = sources.files.is_some();
+    let is_met = sources.files.is_some() && planner.meets_openers;
+    sources.guarded.meet_openers(if is_met {
+        OpenFilter::meeting_places(rules)
+    } else {
+        Vec::new()
+    });
 }
 
 /// Opens the files' source, if a rule needs it.

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 mod ignoring;
 mod interest;
-mod places;
+pub(super) mod places;
 mod rungs;
 mod telling;
 
@@ -264,7 +264,7 @@ impl FileWatch {
         tally: &mut Tally,
     ) -> Result<(), io::Error> {
         let group = match (from, &self.places) {
-            (Group::Places, Some(places)) => places.fd(),
+            (Group::Places, Some(places)) => places.fd().unwrap_or_else(|| self.group.as_fd()),
             _ => self.group.as_fd(),
         };
         let mut buffer = std::mem::take(&mut self.buffer);

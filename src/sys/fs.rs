@@ -33,6 +33,18 @@ impl DescriptorLinks {
         Ok(Self { directory })
     }
 
+    /// The same of the calling thread alone, which may have a table of descriptors of its own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Self::open).
+    pub fn open_of_thread() -> io::Result<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        // There is no /proc/thread-self before 3.17.
+        let path = format!("/proc/self/task/{}/fd", nix::unistd::gettid());
+        Ok(Self { directory: nix::fcntl::open(path.as_str(), flags, Mode::empty())? })
+    }
+
     /// Reads into `buffer` where the link of `fd` points to.
     ///
     /// # Errors
@@ -176,6 +188,19 @@ pub fn stat_fd(fd: BorrowedFd<'_>) -> io::Result<Stat> {
         Err(_) => Ok(nix::sys::stat::fstat(fd)?.into()),
         found => found,
     }
+}
+
+/// What is known of the open file of that number, if there is one.
+///
+/// # Errors
+///
+/// Those of fstat(2): `EBADF` if nothing is open there.
+pub fn stat_number(number: i32) -> io::Result<Stat> {
+    let mut found = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: the call takes any number, and writes one struct stat, for which `found` has room.
+    super::check(unsafe { libc::fstat(number, found.as_mut_ptr()) })?;
+    // SAFETY: all-zero bytes are a valid struct stat, and the call has filled it.
+    Ok(unsafe { found.assume_init() }.into())
 }
 
 fn statx(fd: BorrowedFd<'_>) -> io::Result<Stat> {

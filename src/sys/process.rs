@@ -182,6 +182,16 @@ pub fn own_pid() -> i32 {
     nix::unistd::getpid().as_raw()
 }
 
+/// Whether a task of that number is a thread of a process.
+#[must_use]
+#[doc(alias = "tgkill")]
+pub fn is_thread_of(pid: i32, tid: i32) -> bool {
+    // SAFETY: the call takes three integers, and with signal zero does nothing but look.
+    let returned = unsafe { libc::syscall(libc::SYS_tgkill, pid, tid, 0) };
+    // Not allowed to signal it: it is there nevertheless.
+    returned == 0 || io::Error::last_os_error().raw_os_error() == Some(libc::EPERM)
+}
+
 /// Whether there is no process of that number any more; one that has ended and is not yet waited
 /// for is still there.
 #[must_use]

@@ -11,6 +11,7 @@ pub mod mountinfo;
 pub mod net;
 pub mod stat;
 pub mod status;
+pub mod syscall;
 
 /// Number of clock ticks in a second as the kernel shows them to programs: `USER_HZ`, 100 on every
 /// architecture that we build for (`include/asm-generic/param.h`).

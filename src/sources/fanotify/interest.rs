@@ -99,7 +99,7 @@ impl FileWatch {
 
     /// The descriptors to wait on beside the first group's.
     pub fn other_fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.places.iter().flat_map(|places| [places.fd(), places.newcomers_fd()])
+        self.places.iter().flat_map(|places| places.fd().into_iter().chain([places.newcomers_fd()]))
     }
 
     /// Marks directories that came to where rules name one. What came with them may be ignored.

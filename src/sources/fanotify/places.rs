@@ -38,6 +38,8 @@ const MAX_DEPTH: usize = 32;
 /// Where files lie that a rule can match.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Place {
+    /// This file.
+    File(PathBuf),
     /// In this directory, not below.
     Directory(PathBuf),
     /// Wherever the path begins with this text.
@@ -45,10 +47,18 @@ pub enum Place {
 }
 
 impl Place {
+    /// The file, if it is one.
+    pub(in crate::sources) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Whether files of the place can lie in or below a directory.
     fn may_be_in(&self, directory: &Path) -> bool {
         match self {
-            Self::Directory(path) => path.starts_with(directory),
+            Self::File(path) | Self::Directory(path) => path.starts_with(directory),
             Self::Beginning(text) => {
                 text.starts_with(directory)
                     || directory.as_os_str().as_bytes().starts_with(text.as_os_str().as_bytes())
@@ -59,8 +69,8 @@ impl Place {
 
 /// The second group.
 #[derive(Debug)]
-pub(super) struct PlaceWatch {
-    group: OwnedFd,
+pub(in crate::sources) struct PlaceWatch {
+    group: Option<OwnedFd>,
     newcomers: DirectoryWatch,
     places: Vec<Place>,
     mask: u64,
@@ -70,13 +80,15 @@ pub(super) struct PlaceWatch {
     waited_in: HashMap<WatchDescriptor, PathBuf>,
     /// What is marked is all there is.
     is_covered: bool,
+    max: usize,
+    avoids: fn(&Path) -> bool,
 }
 
 impl PlaceWatch {
     /// Will mark directories for the events of `mask`; none yet.
-    pub(super) fn start(group: OwnedFd, mask: u64) -> io::Result<Self> {
+    pub(in crate::sources) fn start(group: OwnedFd, mask: u64) -> io::Result<Self> {
         Ok(Self {
-            group,
+            group: Some(group),
             newcomers: DirectoryWatch::new()?,
             places: Vec::new(),
             mask: mask & !abi::FAN_ONDIR | abi::FAN_EVENT_ON_CHILD,
@@ -84,39 +96,65 @@ impl PlaceWatch {
             watched: BTreeSet::new(),
             waited_in: HashMap::new(),
             is_covered: true,
+            max: MAX_DIRECTORIES,
+            avoids: |_| false,
         })
     }
 
+    /// Marks no more directories than that.
+    pub(in crate::sources) const fn at_most(mut self, max: usize) -> Self {
+        self.max = max;
+        self
+    }
+
+    /// Marks no directory for which `avoids` says so.
+    pub(in crate::sources) fn avoiding(mut self, avoids: fn(&Path) -> bool) -> Self {
+        self.avoids = avoids;
+        self
+    }
+
+    /// Gives the group up.
+    pub(in crate::sources) fn close(&mut self) {
+        self.group = None;
+    }
+
+    /// The directories that are marked.
+    pub(in crate::sources) fn directories(&self) -> impl Iterator<Item = &Path> {
+        self.marked.iter().map(PathBuf::as_path)
+    }
+
     /// Marks the directories of `places`, and none else; whether all of them are.
-    pub(super) fn set_places(&mut self, places: Vec<Place>) -> bool {
-        // Of a group without mount marks this takes all.
-        let _ = fanotify::mark(self.group.as_fd(), abi::FAN_MARK_FLUSH, 0, Path::new("/"));
+    pub(in crate::sources) fn set_places(&mut self, places: Vec<Place>) -> bool {
+        if let Some(group) = &self.group {
+            // Of a group without mount marks this takes all.
+            let _ = fanotify::mark(group.as_fd(), abi::FAN_MARK_FLUSH, 0, Path::new("/"));
+        }
         self.places = places;
         self.mark_all();
         self.is_covered
     }
 
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
-        self.group.as_fd()
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.group.as_ref().map(AsFd::as_fd)
     }
 
     /// What tells of directories that came: then [`follow`](Self::follow).
-    pub(super) fn newcomers_fd(&self) -> BorrowedFd<'_> {
+    pub(in crate::sources) fn newcomers_fd(&self) -> BorrowedFd<'_> {
         self.newcomers.as_fd()
     }
 
     /// Whether all directories of the places are marked.
-    pub(super) const fn is_covered(&self) -> bool {
+    pub(in crate::sources) const fn is_covered(&self) -> bool {
         self.is_covered
     }
 
     /// How many directories are marked.
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::sources) fn len(&self) -> usize {
         self.marked.len()
     }
 
     /// Marks directories that came; whether there were any.
-    pub(super) fn follow(&mut self) -> bool {
+    pub(in crate::sources) fn follow(&mut self) -> bool {
         let is_one = |watch, name: &OsStr| {
             let path = self.waited_in.get(&watch).map(|directory| directory.join(name));
             path.is_none_or(|path| self.places.iter().any(|place| place.may_be_in(&path)))
@@ -136,6 +174,7 @@ impl PlaceWatch {
         self.is_covered = true;
         for place in std::mem::take(&mut self.places) {
             match &place {
+                Place::File(path) => path.parent().into_iter().for_each(|path| self.mark(path)),
                 Place::Directory(path) => self.mark(path),
                 Place::Beginning(text) => self.mark_beginning(text),
             }
@@ -156,11 +195,15 @@ impl PlaceWatch {
         if self.marked.contains(path) {
             return;
         }
-        if self.marked.len() >= MAX_DIRECTORIES {
+        let Some(group) = &self.group else { return };
+        if (self.avoids)(path) {
+            return;
+        }
+        if self.marked.len() >= self.max {
             self.is_covered = false;
             return;
         }
-        match fanotify::mark(self.group.as_fd(), abi::FAN_MARK_ADD, self.mask, path) {
+        match fanotify::mark(group.as_fd(), abi::FAN_MARK_ADD, self.mask, path) {
             Ok(()) => {
                 self.marked.insert(path.to_owned());
             }
@@ -221,6 +264,9 @@ impl PlaceWatch {
             .collect();
         for name in names {
             let below = directory.join(name);
+            if (self.avoids)(&below) {
+                continue;
+            }
             self.mark_one(&below);
             self.wait_in(&below);
             self.mark_below(&below, b"", depth + 1);

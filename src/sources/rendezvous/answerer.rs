@@ -13,13 +13,16 @@ use std::time::Duration;
 use super::BATCH;
 use super::Shared;
 use super::looker::Looker;
+use super::ring::Writer;
 use crate::decode::fanotify::events;
 use crate::metrics::METRICS;
+use crate::procfs::standing::MAX_BYTES;
+use crate::procfs::standing::Standing;
 use crate::sources::guardian::Heart;
 use crate::sys::abi;
-use crate::sys::clock;
 use crate::sys::fanotify;
 use crate::sys::fanotify::EventFd;
+use crate::sys::fs;
 use crate::sys::poll;
 use crate::sys::poll::Alarm;
 use crate::sys::process;
@@ -35,15 +38,20 @@ struct Answerer {
     alarm: Arc<Alarm>,
     shared: Arc<Shared>,
     heart: Heart,
+    /// Where it tells of opens that nobody looked at, if somebody wants to know.
+    untold: Option<Writer>,
+    message: Vec<u8>,
 }
 
 /// Starts it in a thread that shares the calling thread's descriptors.
-pub(super) fn start(looker: &Looker, heart: Heart) -> io::Result<JoinHandle<()>> {
-    let answerer = Answerer {
+pub(super) fn start(looker: &mut Looker, heart: Heart) -> io::Result<JoinHandle<()>> {
+    let mut answerer = Answerer {
         group: Arc::clone(&looker.group),
         alarm: Arc::clone(&looker.alarm),
         shared: Arc::clone(&looker.shared),
         heart,
+        untold: looker.watching.take_untold(),
+        message: Vec::with_capacity(MAX_BYTES),
     };
     let body = move || {
         let _ = process::set_nice(-20);
@@ -53,13 +61,13 @@ pub(super) fn start(looker: &Looker, heart: Heart) -> io::Result<JoinHandle<()>>
 }
 
 impl Answerer {
-    fn run(&self) {
+    fn run(&mut self) {
         let mut pause = BEAT;
         while !self.shared.should_end.load(Ordering::Acquire) {
             let _ = poll::wait_readable(self.alarm.as_fd(), pause);
             self.heart.beat();
             let since_ns = self.shared.since_ns.load(Ordering::Acquire);
-            let age = Duration::from_nanos(clock::monotonic_ns().saturating_sub(since_ns));
+            let age = self.shared.age();
             let is_blind = self.shared.is_blind.load(Ordering::Acquire);
             pause = if is_blind || (since_ns != 0 && age >= self.shared.deadline) {
                 // Set again with the looker's next batch.
@@ -84,19 +92,31 @@ impl Answerer {
     }
 
     /// Lets those go whom the looker looks at, and those who wait behind them.
-    fn answer_late(&self) {
+    fn answer_late(&mut self) {
         for place in 0..BATCH {
             if let Some(number) = self.shared.claim(place) {
+                self.tell_untold(number);
                 let _ = fanotify::allow(&*self.group, number);
             }
         }
         let mut buffer = [0; BATCH * abi::FAN_EVENT_METADATA_LEN];
         while let Ok(len) = fanotify::read(&*self.group, &mut buffer) {
             for event in events(buffer.get(..len).unwrap_or_default()).map_while(Result::ok) {
+                self.tell_untold(event.fd);
                 let _ = fanotify::allow(&*self.group, event.fd);
                 drop(EventFd::adopt(event.fd));
                 METRICS.rendezvous.late.increment();
             }
         }
+    }
+
+    /// Tells, before it goes on, that nobody has looked at an open.
+    fn tell_untold(&mut self, number: i32) {
+        let Some(untold) = &mut self.untold else { return };
+        // What can't be told is told by its absence: then it may be any file.
+        let stat = fs::stat_number(number).unwrap_or_default();
+        let note = Standing { dev: stat.dev, ino: stat.ino, ..Standing::default() };
+        note.write(&mut self.message);
+        untold.write(&self.message);
     }
 }

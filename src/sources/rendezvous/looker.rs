@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use super::BATCH;
 use super::Shared;
+use super::openers::Openers;
+use super::programs::Programs;
+use super::ring::Writer;
 use crate::decode::fanotify::FileEvent;
 use crate::decode::fanotify::events;
-use crate::decode::procfs::stat::Stat;
 use crate::metrics::METRICS;
 use crate::procfs::Proc;
-use crate::procfs::taken::Taking;
 use crate::sys::abi;
-use crate::sys::channel;
 use crate::sys::child;
 use crate::sys::clock;
 use crate::sys::fanotify;
@@ -27,22 +27,26 @@ use crate::sys::poll::Alarm;
 use crate::sys::process;
 use crate::sys::process::Capability;
 
-/// Images that are remembered, by the lowest bits of the pid: a forgotten one is looked at again.
-const IMAGES: usize = 8192;
-
 /// How often it looks whether it should end.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Room for `stat`.
-const STAT: usize = 8 << 10;
+/// Whom it looks at, and for what.
+#[derive(Debug)]
+pub(super) enum Watching {
+    /// Programs that open the loader's cache.
+    Programs(Box<Programs>),
+    /// Tasks that open what rules name.
+    Openers(Box<Openers>),
+}
 
-/// Which program a process runs: an exec changes the two addresses.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-struct Image {
-    pid: i32,
-    start_ticks: u64,
-    start_stack: u64,
-    arg_start: u64,
+impl Watching {
+    /// What the answerer tells of opens that it let go unseen.
+    pub(super) const fn take_untold(&mut self) -> Option<Writer> {
+        match self {
+            Self::Programs(_) => None,
+            Self::Openers(openers) => openers.take_untold(),
+        }
+    }
 }
 
 /// The looker's own state, made once.
@@ -50,45 +54,37 @@ pub(super) struct Looker {
     pub(super) group: Arc<OwnedFd>,
     pub(super) alarm: Arc<Alarm>,
     pub(super) shared: Arc<Shared>,
-    inbox: OwnedFd,
+    pub(super) watching: Watching,
     proc: Proc,
     own_pid: i32,
-    images: Vec<Image>,
-    stat: Vec<u8>,
-    taking: Taking,
     buffer: [u8; BATCH * abi::FAN_EVENT_METADATA_LEN],
 }
 
 impl Looker {
     /// Takes the calling thread for it: it has a descriptor table of its own from here on, in
-    /// which `group` and `inbox` have the numbers that they had.
+    /// which `group` has the number that it had.
     pub(super) fn start(
         group: i32,
-        inbox: i32,
+        mut watching: Watching,
         shared: &Arc<Shared>,
         proc: &Path,
     ) -> io::Result<Self> {
-        let is_in_order = group < inbox;
-        let keep = if is_in_order { [group, inbox] } else { [inbox, group] };
-        let mut kept = child::own_descriptors(&keep)?.into_iter();
-        let (Some(first), Some(second)) = (kept.next(), kept.next()) else {
-            return Err(io::Error::from_raw_os_error(libc::EBADF));
-        };
-        let (group, inbox) = if is_in_order { (first, second) } else { (second, first) };
+        let kept = child::own_descriptors(&[group])?.into_iter().next();
+        let group = kept.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
         // Others must not keep those waiting who wait for us.
         let _ = process::set_nice(-20);
         // The answerer, which this thread starts, has no more either.
+        if let Watching::Openers(openers) = &mut watching {
+            openers.settle()?;
+        }
         process::keep_capabilities(&[Capability::SysPtrace, Capability::DacReadSearch])?;
         Ok(Self {
             group: Arc::new(group),
             alarm: Arc::new(Alarm::new()?),
             shared: Arc::clone(shared),
-            inbox,
+            watching,
             proc: Proc::open(proc)?,
             own_pid: process::own_pid(),
-            images: vec![Image::default(); IMAGES],
-            stat: Vec::with_capacity(STAT),
-            taking: Taking::default(),
             buffer: [0; BATCH * abi::FAN_EVENT_METADATA_LEN],
         })
     }
@@ -116,8 +112,10 @@ impl Looker {
         }
         // Our own opens first: what we do for others may wait for them.
         for place in &mut batch {
-            if let Some(event) = place.take_if(|event| event.pid == self.own_pid || event.pid == 0)
-            {
+            let own_pid = self.own_pid;
+            let is_own =
+                |event: &mut FileEvent| event.pid == 0 || process::is_thread_of(own_pid, event.pid);
+            if let Some(event) = place.take_if(is_own) {
                 let _ = fanotify::allow(&*self.group, event.fd);
                 drop(EventFd::adopt(event.fd));
             }
@@ -132,48 +130,30 @@ impl Looker {
         for (place, event) in batch.into_iter().enumerate() {
             let Some(event) = event else { continue };
             // Closed at the end: until then nobody else's event gets its number.
-            let _fd = EventFd::adopt(event.fd);
-            self.look(event);
+            let fd = EventFd::adopt(event.fd);
+            match (&mut self.watching, &fd) {
+                (Watching::Programs(programs), _) => programs.look(&self.proc, event),
+                (Watching::Openers(openers), Some(fd)) => {
+                    openers.look(&self.proc, self.group.as_fd(), event, fd.as_fd());
+                }
+                (Watching::Openers(_), None) => {}
+            }
+            // If it was let go meanwhile, what was read may be of different moments.
             let number = self.shared.claim(place);
+            if number.is_some() {
+                // The guardian answers by number, and doesn't claim: it has waited longer.
+                let is_in_time = self.shared.age() < self.shared.deadline;
+                match &mut self.watching {
+                    Watching::Programs(programs) => programs.tell(),
+                    Watching::Openers(openers) => openers.tell(is_in_time),
+                }
+            }
             // Nobody waits if the answerer, or the guardian, was faster.
             if number.is_none_or(|number| fanotify::allow(&*self.group, number).is_err()) {
                 METRICS.rendezvous.late.increment();
             }
         }
         self.shared.since_ns.store(0, Ordering::Release);
-    }
-
-    /// Reads the process of an event, unless that is done for its image.
-    fn look(&mut self, event: FileEvent) {
-        let Ok(process) = self.proc.process(event.pid) else { return };
-        // This one never blocks; if it shows an image that is known, nothing else is read.
-        if process.read_piece(c"stat", STAT, &mut self.stat).is_err() {
-            return;
-        }
-        let Some(stat) = Stat::parse(&self.stat) else { return };
-        let image = Image {
-            pid: event.pid,
-            start_ticks: stat.start_ticks,
-            start_stack: stat.start_stack,
-            arg_start: stat.arg_start,
-        };
-        let slot = usize::try_from(event.pid).unwrap_or(0) % IMAGES;
-        let Some(known) = self.images.get_mut(slot) else { return };
-        if *known == image {
-            METRICS.rendezvous.known.increment();
-            return;
-        }
-        let at_ns = clock::monotonic_ns();
-        let message = self.taking.take(&process, event.pid, at_ns, &self.stat);
-        if !self.shared.waiting.iter().any(|place| place.load(Ordering::Acquire) == event.fd) {
-            // It was let go meanwhile: what was read may be of different moments.
-            return;
-        }
-        *known = image;
-        match channel::send(self.inbox.as_fd(), message, None) {
-            Ok(()) => METRICS.rendezvous.looks.increment(),
-            Err(_) => METRICS.rendezvous.dropped.increment(),
-        }
     }
 }
 

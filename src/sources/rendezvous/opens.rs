@@ -1,0 +1,222 @@
+//! The rendezvous with tasks that open what rules name, seen from the agent's loop.
+//!
+//! Marked are the directories of those places, for the files in them: so files that come later are
+//! met, too. Named files that are there are marked by themselves where the kernel asks once for
+//! both marks (5.9), so that another name of theirs is met. The group is another than that for
+//! programs: old kernels ask twice for a file and its directory in one group.
+//!
+//! Where programs and libraries lie nothing is marked: whoever calls this leaves such places out.
+
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+
+use super::Watching;
+use super::fail;
+use super::named::Named;
+use super::openers::Openers;
+use super::post::Post;
+use super::ring;
+use crate::probe::Feature;
+use crate::probe::Outcome;
+use crate::procfs::standing::MAX_BYTES;
+use crate::procfs::standing::Standing;
+use crate::sources::Error;
+use crate::sources::Guardian;
+use crate::sources::fanotify::Place;
+use crate::sources::fanotify::places::PlaceWatch;
+use crate::sources::guardian::Ward;
+use crate::sys::abi;
+use crate::sys::fanotify;
+
+/// About how many bytes of looks may wait for the agent's loop.
+const ROOM: usize = 1 << 20;
+
+/// The same of opens that nobody looked at.
+const ROOM_OF_UNTOLD: usize = 64 << 10;
+
+/// Most directories that are marked: every open of a file there waits.
+const MAX_DIRECTORIES: usize = 1024;
+
+/// The rendezvous; dropping it ends it and its marks.
+#[derive(Debug)]
+pub struct OpenRendezvous {
+    post: Post,
+    marks: PlaceWatch,
+    places: Vec<Place>,
+    named: Named,
+    files: Vec<PathBuf>,
+    marks_files: bool,
+}
+
+/// Where opens come from that were looked at.
+#[derive(Debug)]
+pub struct OpenInbox {
+    looks: ring::Reader,
+    untold: ring::Reader,
+    buffer: Vec<u8>,
+}
+
+impl OpenInbox {
+    /// Hands on what has come. Those that nobody looked at have no call.
+    pub fn take_all(&mut self, sink: &mut dyn FnMut(&Standing<'_>)) {
+        for ring in [&mut self.looks, &mut self.untold] {
+            while ring.read(&mut self.buffer) {
+                if let Some(look) = Standing::parse(&self.buffer) {
+                    sink(&look);
+                }
+            }
+            if ring.take_torn() {
+                // Nobody knows of which file.
+                sink(&Standing::default());
+            }
+        }
+    }
+}
+
+impl OpenRendezvous {
+    /// Makes group and threads, entrusts the group to the guardian, and then marks `places`, but
+    /// for what `avoids` says is to be left out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Denied`] without `CAP_SYS_ADMIN`; [`Error::Unsupported`] on a kernel without
+    /// permission events; [`Error::Io`] if there is no guardian.
+    pub fn start(
+        guardian: &mut Guardian,
+        places: Vec<Place>,
+        avoids: fn(&Path) -> bool,
+    ) -> Result<(Self, OpenInbox), Error> {
+        Self::start_at(guardian, Path::new("/proc"), places, avoids)
+    }
+
+    /// The same with another directory of processes.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn start_at(
+        guardian: &mut Guardian,
+        proc: &Path,
+        places: Vec<Place>,
+        avoids: fn(&Path) -> bool,
+    ) -> Result<(Self, OpenInbox), Error> {
+        let is_there = |name| {
+            Feature::by_name(name).is_some_and(|feature| feature.outcome() == Outcome::Present)
+        };
+        let has_tid = is_there("fanotify-report-tid");
+        let (writer, looks) = ring::ring(ROOM);
+        let (untold_writer, untold) = ring::ring(ROOM_OF_UNTOLD);
+        let named = named(&places);
+        let openers = Openers::new(writer, untold_writer, named.clone(), has_tid);
+        let watching = Watching::Openers(Box::new(openers));
+        let more = if has_tid { abi::FAN_REPORT_TID } else { 0 };
+        let post = Post::start(guardian, Ward::DirectoryGroup, proc, more, watching)?;
+        let group = post.group().and_then(|group| group.try_clone_to_owned().ok());
+        let marks = group.ok_or_else(|| std::io::Error::from_raw_os_error(libc::EMFILE));
+        let marks = marks.and_then(|group| PlaceWatch::start(group, abi::FAN_OPEN_PERM));
+        let mut post = Some(post);
+        let marks = marks.map_err(fail("inotify_init1")).inspect_err(|_| {
+            if let Some(mut post) = post.take() {
+                post.end(guardian);
+            }
+        })?;
+        let Some(post) = post else { return Err(super::no_file()) };
+        let files = places.iter().filter_map(Place::file).map(Path::to_owned).collect();
+        let marks = marks.at_most(MAX_DIRECTORIES).avoiding(avoids);
+        let marks_files = is_there("fanotify-report-name");
+        let mut rendezvous = Self { post, marks, places, named, files, marks_files };
+        rendezvous.marks.set_places(rendezvous.places.clone());
+        rendezvous.mark_files();
+        let buffer = Vec::with_capacity(MAX_BYTES);
+        Ok((rendezvous, OpenInbox { looks, untold, buffer }))
+    }
+
+    /// The places that it was started with.
+    #[must_use]
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Becomes readable when a directory may have come: call [`follow`](Self::follow).
+    #[must_use]
+    pub fn newcomers_fd(&self) -> BorrowedFd<'_> {
+        self.marks.newcomers_fd()
+    }
+
+    /// Marks directories that came.
+    pub fn follow(&mut self) {
+        self.marks.follow();
+    }
+
+    /// Marks files again, which may have been replaced. Call it each second.
+    pub fn tick(&mut self) {
+        self.mark_files();
+    }
+
+    /// How many directories are marked.
+    #[must_use]
+    pub fn directories(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Whether all directories of the places are marked, but for those that are left out.
+    #[must_use]
+    pub const fn is_covered(&self) -> bool {
+        self.marks.is_covered()
+    }
+
+    /// Whether a path is one of those that are looked at.
+    #[must_use]
+    pub fn names(&self, path: &[u8]) -> bool {
+        self.named.names(path)
+    }
+
+    /// The watched path by which a file is known that was opened under another: a hard link, or
+    /// through another mount.
+    #[must_use]
+    pub fn watched_name(&self, path: &[u8], file: (u64, u64)) -> Option<Vec<u8>> {
+        let is_it = |path: &[u8]| {
+            crate::sys::fs::stat_path(path).is_ok_and(|stat| (stat.dev, stat.ino) == file)
+        };
+        let files = self.files.iter().map(|file| file.as_os_str().as_bytes().to_vec());
+        let name = path.iter().rposition(|&byte| byte == b'/').and_then(|at| path.get(at + 1..))?;
+        let beside = self.marks.directories().map(|directory| {
+            let directory = directory.as_os_str().as_bytes();
+            let directory = if directory == b"/" { b"" } else { directory };
+            [directory, b"/", name].concat()
+        });
+        files.chain(beside).find(|other| other != path && is_it(other))
+    }
+
+    /// Ends it: nobody waits for us from here on.
+    pub fn end(&mut self, guardian: &mut Guardian) {
+        // Its descriptor of the group has to be closed, too.
+        self.marks.close();
+        self.post.end(guardian);
+    }
+
+    fn mark_files(&self) {
+        let Some(group) = self.post.group().filter(|_| self.marks_files) else { return };
+        for file in &self.files {
+            let flags = abi::FAN_MARK_ADD | abi::FAN_MARK_DONT_FOLLOW;
+            // It may not be there; then its directory's mark sees it come.
+            let _ = fanotify::mark(group, flags, abi::FAN_OPEN_PERM, file);
+        }
+    }
+}
+
+/// What the looker knows of the places.
+fn named(places: &[Place]) -> Named {
+    let mut named = Named::default();
+    for place in places {
+        let (list, path) = match place {
+            Place::File(path) => (&mut named.files, path),
+            Place::Directory(path) => (&mut named.directories, path),
+            Place::Beginning(text) => (&mut named.beginnings, text),
+        };
+        list.push(path.as_os_str().as_bytes().into());
+    }
+    named
+}

@@ -256,13 +256,13 @@ impl FileWatch {
         (&mut self.namespaces, move |path: &Path| mark_mount(group, path, mask, open_exec))
     }
 
-    /// Hands on what one read returned; the cause of a loss that it tells of.
+    /// Hands on what one read returned; whether more may wait.
     fn read(
         &mut self,
         from: Group,
         sink: &mut dyn FnMut(Record<'_>),
         tally: &mut Tally,
-    ) -> Result<(), io::Error> {
+    ) -> Result<bool, io::Error> {
         let group = match (from, &self.places) {
             (Group::Places, Some(places)) => places.fd().unwrap_or_else(|| self.group.as_fd()),
             _ => self.group.as_fd(),
@@ -282,8 +282,10 @@ impl FileWatch {
                 }
             }
         }
+        let room = buffer.len();
         self.buffer = buffer;
-        result.map(drop)
+        // The kernel fills the room as long as events wait.
+        result.map(|len| room - len < abi::FAN_EVENT_METADATA_LEN)
     }
 
     /// Drains one group; whether more may wait there.
@@ -296,7 +298,8 @@ impl FileWatch {
     ) -> Result<bool, Error> {
         while tally.events < budget {
             match self.read(from, sink, tally) {
-                Ok(()) => {}
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if is_broken(&error) => {
                     return Err(Error::of("cannot read file events", "read", error, HINT));

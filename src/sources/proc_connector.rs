@@ -285,7 +285,12 @@ impl Source for ProcConnector {
         let mut more = true;
         while self.pending.len() < budget {
             match self.receive(None) {
-                Ok(_) => {}
+                // After an overrun nothing was read yet.
+                Ok(_) if self.batch.is_full() || self.overrun => {}
+                Ok(_) => {
+                    more = false;
+                    break;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     more = false;
                     break;

@@ -63,14 +63,15 @@ pub(super) fn tell(
     if call.result >= 0 && changes_process(ty) {
         enricher.reread(caller.pid);
     }
-    let process = enricher.proc.process(caller.pid).ok();
+    let directory = std::cell::OnceCell::new();
+    let proc = &enricher.proc;
+    let process = || directory.get_or_init(|| proc.process(caller.pid).ok()).as_ref();
     let texts = texts(ty, event);
     let number = descriptor_of(ty, &call);
     let info = number.and_then(|number| {
         let describer = &mut enricher.calls.describer;
         let role = role_of(ty);
-        let live = process
-            .as_ref()
+        let live = process()
             .and_then(|process| describer.describe(process, number, role))
             .filter(|_| call.result >= 0 || !ty.info().has(EventFlags::CREATES_FD));
         settle(live, event, ty, &call, enricher.world.thread(i64::from(caller.pid)).map(|t| &t.cwd))
@@ -79,17 +80,10 @@ pub(super) fn tell(
     calls.arena.reset();
     let arena = &calls.arena;
     let describer = &mut calls.describer;
-    let mut others = other_descriptors(ty, &call, number, process.as_ref(), describer);
+    let mut others = other_descriptors(ty, &call, number, &process, describer);
     others.retain(|(_, fd)| is_the_one(fd, event, ty, info.as_ref()));
-    let mut told = Told {
-        event,
-        ty,
-        call: &call,
-        texts,
-        info: info.as_ref(),
-        process: process.as_ref(),
-        arena,
-    };
+    let mut told =
+        Told { event, ty, call: &call, texts, info: info.as_ref(), process: &process, arena };
     let mut params = Vec::with_capacity(ty.info().params.len());
     syscall::parameters(ty, &call, &mut told, arena, &mut params);
     let num = match (number, ty.info().has(EventFlags::CREATES_FD)) {
@@ -268,7 +262,7 @@ struct Told<'c> {
     call: &'c Call,
     texts: Texts<'c>,
     info: Option<&'c Fd>,
-    process: Option<&'c ProcessDir>,
+    process: &'c dyn Fn() -> Option<&'c ProcessDir>,
     arena: &'c Arena,
 }
 
@@ -315,7 +309,7 @@ impl<'c> Inspect<'c> for Told<'c> {
         if let Some(info) = self.info {
             return Some((info.dev, info.ino));
         }
-        let stat = self.process?.fds().ok()?.stat(i32::try_from(fd).ok()?).ok()?;
+        let stat = (self.process)()?.fds().ok()?.stat(i32::try_from(fd).ok()?).ok()?;
         Some((falco_device(stat.st_dev), stat.st_ino))
     }
 

@@ -115,7 +115,7 @@ impl LiveEnricher {
         let info = described.as_ref().and_then(|(_, fd)| fd.as_ref());
         let number = described.as_ref().map(|(number, _)| *number);
         let (ty, call) = (record.ty, record.call);
-        let others = other_descriptors(ty, call, number, process.as_ref(), describer);
+        let others = other_descriptors(ty, call, number, &|| process.as_ref(), describer);
         let mut caller = Caller { record, process: process.as_ref(), info, arena };
         let mut params = Vec::with_capacity(record.ty.info().params.len());
         syscall::parameters(record.ty, record.call, &mut caller, arena, &mut params);
@@ -160,19 +160,21 @@ pub(super) fn descriptor_of(ty: EventType, call: &Call) -> Option<i64> {
 }
 
 /// The descriptors that the parameters of a call name, but `own`, which the event is about.
-pub(super) fn other_descriptors(
+pub(super) fn other_descriptors<'p>(
     ty: EventType,
     call: &Call,
     own: Option<i64>,
-    process: Option<&ProcessDir>,
+    process: &dyn Fn() -> Option<&'p ProcessDir>,
     describer: &mut Describer,
 ) -> Vec<(i64, Fd)> {
     let mut others: Vec<(i64, Fd)> = Vec::new();
-    let Some(process) = process else { return others };
     for place in 1..ty.info().params.len() {
         let Some(number) = syscall::descriptor_argument(ty, place, call) else { continue };
         let is_known = own == Some(number) || others.iter().any(|(other, _)| *other == number);
-        if number >= 0 && !is_known {
+        if number >= 0
+            && !is_known
+            && let Some(process) = process()
+        {
             others.extend(describer.describe(process, number, None).map(|fd| (number, fd)));
         }
     }

@@ -10,6 +10,7 @@
 //! Calls about anything else are in `audit_calls.rs`.
 
 use super::audit_calls;
+use super::layers::Layer;
 use super::live::Draft;
 use super::live::EventSink;
 use super::live::LiveEnricher;
@@ -25,6 +26,7 @@ use crate::decode::syscall::Abi;
 use crate::decode::syscall::Table;
 use crate::event::EventFd;
 use crate::event::EventType;
+use crate::event::InContainer;
 use crate::event::Param;
 use crate::event::Thread;
 use crate::event::Unread;
@@ -143,6 +145,7 @@ impl LiveEnricher {
         take_image(thread, event, caller.wall_ns);
         self.table.changed(&mut self.world, key);
         self.complete(key, None);
+        self.find_upper_layer_by_kin(key);
         let Some(thread) = self.world.thread(key) else { return };
         let mut all = params::execve(thread);
         if let Some(filename) = all.last_mut()
@@ -161,6 +164,35 @@ impl LiveEnricher {
             fd: EventFd::default(),
         };
         self.out.tell(&self.world, &draft, sink);
+    }
+
+    /// Finds whether the executable of a container's process lies in the upper layer of its overlay,
+    /// by the eyes of an ancestor with the same root, if the process couldn't be looked at. Of a
+    /// file that isn't there it can't be told whether it was.
+    fn find_upper_layer_by_kin(&mut self, pid: i64) {
+        if self.layer_by_kin(pid) == Some(Layer::Upper)
+            && let Some(thread) = self.world.threads.get_mut(&pid)
+        {
+            thread.is_exe_upper_layer = Some(true);
+            thread.is_exe_lower_layer = Some(false);
+        }
+    }
+
+    fn layer_by_kin(&mut self, pid: i64) -> Option<Layer> {
+        const DELETED: &[u8] = b" (deleted)";
+        let thread = self.world.thread(pid)?;
+        let is_to_be_found = thread.is_exe_upper_layer.is_none()
+            && thread.has_read(Unread::EXEPATH)
+            && thread.is_exe_from_memfd != Some(true)
+            && matches!(thread.container, InContainer::Id(_))
+            && !thread.exepath.ends_with(DELETED);
+        if !is_to_be_found {
+            return None;
+        }
+        let is_kin = |kin: &&Thread| kin.container == thread.container && kin.root == thread.root;
+        let mut kin = self.world.ancestors(thread).take(4).filter(is_kin);
+        let kin = kin.find_map(|kin| self.proc.process(i32::try_from(kin.pid).ok()?).ok())?;
+        self.layers.layer_of(&kin, &thread.exepath, self.out.now_ns)
     }
 }
 

@@ -51,6 +51,7 @@ use crate::event::Param;
 use crate::event::Thread;
 use crate::event::Unread;
 use crate::event::World;
+use crate::event::known;
 use crate::procfs::Proc;
 use crate::procfs::ProcessDir;
 use crate::sys::clock;
@@ -160,6 +161,12 @@ impl LiveEnricher {
     /// From now on makes only the events that `needs` names.
     pub fn set_needs(&mut self, needs: Needs) {
         self.needs = needs;
+    }
+
+    /// Whether records tell of programs all that their events need, however late they are read.
+    #[must_use]
+    pub fn has_exact_programs(&self) -> bool {
+        self.needs.wants_call(known::EXECVE)
     }
 
     /// From now on asks `source` for what was read of processes while they stood still: an exec

@@ -41,6 +41,7 @@ use super::guarded::Guarded;
 use super::judge::Judge;
 use super::keeper::Keeper;
 use super::losses::Losses;
+use super::pace::Pace;
 use super::sources::Planner;
 use super::standing::StandingBatch;
 use super::standing::Teller;
@@ -127,6 +128,7 @@ pub struct Live {
     pub(super) audit: AuditBatch,
     pub(super) planner: Planner,
     pub(super) losses: Losses,
+    pace: Pace,
     /// Something has happened to the guardian.
     is_guardian_dead: bool,
     pub(super) roots_noted_at_ns: u64,
@@ -167,6 +169,7 @@ impl Live {
             audit: AuditBatch::default(),
             planner: Planner::default(),
             losses: Losses::default(),
+            pace: Pace::default(),
             is_guardian_dead: false,
             roots_noted_at_ns: 0,
         }
@@ -217,6 +220,9 @@ impl Live {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => result?,
             }
+            if !more {
+                self.let_gather(&events);
+            }
             for event in &events {
                 match event.token() {
                     SIGNALS => {
@@ -236,7 +242,9 @@ impl Live {
             if judge.outputs().is_broken() {
                 return Ok(Ended::OutputGone);
             }
+            let began = Duration::from_nanos(clock::monotonic_ns());
             more = self.turn(judge);
+            self.pace.turned(began, Duration::from_nanos(clock::monotonic_ns()));
             self.keep_hearing(&waiting.poll)?;
             self.keep_guarded(&waiting.poll)?;
             self.keep_audit(&waiting.poll, judge)?;
@@ -332,6 +340,18 @@ impl Live {
             poll.registry().register(&mut SourceFd(&fd), GUARDIAN, Interest::READABLE)?;
         }
         Ok(())
+    }
+
+    /// Lets records gather on a busy host, where their programs are told exactly however late.
+    fn let_gather(&self, events: &Events) {
+        let is_record = |token| matches!(token, PROCESSES | FILES | AUDIT);
+        if self.enricher.has_exact_programs() && events.iter().any(|event| is_record(event.token()))
+        {
+            let wait = self.pace.wait(Duration::from_nanos(clock::monotonic_ns()));
+            if !wait.is_zero() {
+                std::thread::sleep(wait);
+            }
+        }
     }
 
     /// How long nothing is urgent.

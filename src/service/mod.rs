@@ -22,6 +22,7 @@ mod narrow;
 pub mod notify;
 pub mod open_filter;
 pub mod outputs;
+mod pace;
 pub mod plan;
 mod privileges;
 pub mod profile;

@@ -9,9 +9,8 @@ use std::sync::Arc;
 
 use eyas::engine::output::Template;
 use eyas::event::{Arena, Event, EventFd, EventType, FdNumber, Param, Thread, World};
-use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|data: &[u8]| {
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let [ty, len, rest @ ..] = data else { return };
     let (bytes, text) = rest.split_at(usize::from(*len).min(rest.len()));
     let Ok(text) = std::str::from_utf8(text) else { return };
@@ -43,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
         tid: 7,
         params: &params,
         thread: Some(&thread),
-        fd: EventFd { num: FdNumber::NotNegative, info: None, name_changed: false },
+        fd: EventFd { num: FdNumber::NotNegative, ..EventFd::default() },
         world: &world,
         arena: &arena,
     };

@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    drop(eyas::decode::proc_connector::message(bytes));
+    let _ = eyas::decode::proc_connector::message(bytes);
 });

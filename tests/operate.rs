@@ -460,3 +460,43 @@ fn a_daemon_finds_its_relative_rules_again() {
     }
     drop(daemon);
 }
+
+/// What a container is given of its host at a place of its own: processes and users.
+fn host_root(place: &Place) -> PathBuf {
+    let root = place.sandbox.dir.join("host");
+    fs::create_dir_all(root.join("etc")).unwrap();
+    std::os::unix::fs::symlink("/proc", root.join("proc")).unwrap();
+    fs::write(root.join("etc/passwd"), "captain:x:0:0::/:/bin/sh\n").unwrap();
+    root
+}
+
+#[test]
+fn users_and_processes_are_those_of_the_hosts_root() {
+    if !have("users_and_processes_are_those_of_the_hosts_root", LIVE) {
+        return;
+    }
+    let place = Place::new("");
+    put(&place.rules, &rule("Opened", &place.opens).replace("saw", "by %user.name saw"));
+    let mut agent = place.start_in(&[("HOST_ROOT", &host_root(&place))]);
+    agent.line("the host's name of root", |line| line.contains("Opened by captain saw"));
+    assert!(!agent.errors().contains("HOST_ROOT"), "{}", agent.errors());
+    assert!(agent.end(Signal::SIGTERM).status.success());
+}
+
+#[test]
+fn a_hosts_root_without_processes_is_told() {
+    if !have("a_hosts_root_without_processes_is_told", LIVE) {
+        return;
+    }
+    let place = Place::new("");
+    let root = place.sandbox.dir.join("nothing");
+    let agent = Agent::start_in(&[("HOST_ROOT", &root)], &["-c", place.config.to_str().unwrap()]);
+    let ended = agent.ended();
+    assert_eq!(ended.status.code(), Some(1));
+    let wanted = format!(
+        "Error: cannot read {root}/proc: No such file or directory (os error 2); HOST_ROOT says that \
+         the host is at {root}\n",
+        root = root.display()
+    );
+    assert!(ended.errors.ends_with(&wanted), "{}", ended.errors);
+}

@@ -25,6 +25,7 @@ use crate::probe::Outcome;
 use crate::service::audit;
 use crate::service::coverage::FILE_EVENTS;
 use crate::service::coverage::PROCESS_EVENTS;
+use crate::service::host;
 use crate::service::plan::AuditFacts;
 use crate::service::plan::Owner;
 use crate::service::plan::Plan;
@@ -81,16 +82,16 @@ impl Report {
                 .iter()
                 .any(|(feature, outcome)| feature.name == name && *outcome == Outcome::Present)
         };
-        let host = audit::host(settings, has("proc-connector"), has("fanotify-mount-mark"));
-        let plan = Plan::make(rules, &host);
+        let facts = audit::host(settings, has("proc-connector"), has("fanotify-mount-mark"));
+        let plan = Plan::make(rules, &facts);
         let sources = tellers(&plan, &has);
         let verdicts = rules.iter().map(|rule| Verdict::of(rule, &sources)).collect();
-        let mut conflicts = conflicts::look(Path::new("/proc"), Path::new("/sys"));
-        if let Some(status) = &host.audit.status {
-            let lines = Plan::lines_to_add(rules, &host);
-            conflicts.extend(conflicts::audit(status, &lines, Path::new("/proc")));
+        let mut conflicts = conflicts::look(&host::path("/proc"), Path::new("/sys"));
+        if let Some(status) = &facts.audit.status {
+            let lines = Plan::lines_to_add(rules, &facts);
+            conflicts.extend(conflicts::audit(status, &lines, &host::path("/proc")));
         }
-        Self { facilities, verdicts, conflicts, wants_rendezvous, plan, audit: host.audit }
+        Self { facilities, verdicts, conflicts, wants_rendezvous, plan, audit: facts.audit }
     }
 
     /// Whether the audit is used, and how or why not.

@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use serde::Deserialize;
 
 use super::cgroup::Runtime;
+use super::settings::below_root;
 use crate::event::Bytes;
 use crate::event::Container;
 use crate::event::Mount;
@@ -31,6 +32,7 @@ const LAST_RETRY_NS: u64 = 60_000_000_000;
 /// Finds what is known of containers.
 #[derive(Debug)]
 pub struct Containers {
+    host_root: PathBuf,
     /// Where docker's state may be, likeliest first.
     docker_roots: Vec<PathBuf>,
     containerd_state: PathBuf,
@@ -47,14 +49,15 @@ struct Missing {
 impl Containers {
     /// Places as in [`Settings`](super::Settings).
     #[must_use]
-    pub fn new(docker_root: PathBuf, containerd_state: PathBuf) -> Self {
-        Self { docker_roots: vec![docker_root], containerd_state, missing: FxHashMap::default() }
+    pub fn new(host_root: PathBuf, docker_root: PathBuf, containerd_state: PathBuf) -> Self {
+        let (docker_roots, missing) = (vec![docker_root], FxHashMap::default());
+        Self { host_root, docker_roots, containerd_state, missing }
     }
 
-    /// Notes where docker's configuration below `host_root` says that its state is.
-    pub fn read_docker_configuration(&mut self, host_root: &Path) {
+    /// Notes where docker's configuration says that its state is.
+    pub fn read_docker_configuration(&mut self) {
         let configuration: Option<DockerDaemon> =
-            read_json(&host_root.join("etc/docker/daemon.json"));
+            read_json(&self.host_root.join("etc/docker/daemon.json"));
         if let Some(root) = configuration.and_then(|found| found.data_root.or(found.graph)) {
             self.add_docker_root(root);
         }
@@ -80,8 +83,11 @@ impl Containers {
     fn add_docker_root(&mut self, root: PathBuf) {
         // More daemons than that are not looked after.
         const MAX: usize = 8;
-        if root.is_absolute() && !self.docker_roots.contains(&root) && self.docker_roots.len() < MAX
-        {
+        if !root.is_absolute() || self.docker_roots.len() >= MAX {
+            return;
+        }
+        let root = below_root(&self.host_root, &root);
+        if !self.docker_roots.contains(&root) {
             self.docker_roots.push(root);
         }
     }
@@ -383,7 +389,7 @@ mod tests {
         .unwrap();
         fs::write(directory.join("hostconfig.json"), r#"{"Privileged":true,"PidMode":"host"}"#)
             .unwrap();
-        let mut containers = Containers::new(root.path().into(), root.path().into());
+        let mut containers = Containers::new("/".into(), root.path().into(), root.path().into());
         let found = find(&mut containers, &mut FxHashMap::default(), Runtime::Docker, 0).unwrap();
         assert_eq!(text(found.name.as_ref()), "web");
         assert_eq!(text(found.image.as_ref()), "reg:5000/a/nginx:1.2");
@@ -402,7 +408,7 @@ mod tests {
     #[test]
     fn a_container_not_yet_written_is_looked_for_again_later() {
         let root = tempfile::tempdir().unwrap();
-        let mut containers = Containers::new(root.path().into(), root.path().into());
+        let mut containers = Containers::new("/".into(), root.path().into(), root.path().into());
         let mut known = FxHashMap::default();
         assert!(find(&mut containers, &mut known, Runtime::Docker, 0).is_none());
         let directory = root.path().join("containers").join(ID);
@@ -418,7 +424,7 @@ mod tests {
         let directory = root.path().join("containers").join(ID);
         fs::create_dir_all(&directory).unwrap();
         fs::write(directory.join("config.v2.json"), r#"{"Name":"/there"}"#).unwrap();
-        let mut containers = Containers::new("/nowhere".into(), "/nowhere".into());
+        let mut containers = Containers::new("/".into(), "/nowhere".into(), "/nowhere".into());
         let path = root.path().to_str().unwrap();
         containers
             .note_docker_daemon([&b"-H"[..], b"x", b"--data-root", path.as_bytes()].into_iter());
@@ -434,9 +440,9 @@ mod tests {
         fs::create_dir_all(root.path().join("etc/docker")).unwrap();
         fs::write(root.path().join("etc/docker/daemon.json"), r#"{"data-root":"/srv/docker"}"#)
             .unwrap();
-        let mut containers = Containers::new("/a".into(), "/b".into());
-        containers.read_docker_configuration(root.path());
-        assert_eq!(containers.docker_roots[1], Path::new("/srv/docker"));
+        let mut containers = Containers::new(root.path().into(), "/a".into(), "/b".into());
+        containers.read_docker_configuration();
+        assert_eq!(containers.docker_roots[1], root.path().join("srv/docker"));
     }
 
     #[test]
@@ -450,7 +456,7 @@ mod tests {
             "docker.io/library/redis:7@sha256:1","io.kubernetes.cri.sandbox-namespace":"prod"}}"#,
         )
         .unwrap();
-        let mut containers = Containers::new(root.path().into(), root.path().into());
+        let mut containers = Containers::new("/".into(), root.path().into(), root.path().into());
         let found = find(&mut containers, &mut FxHashMap::default(), Runtime::Cri, 0).unwrap();
         assert_eq!(text(found.name.as_ref()), "app");
         assert_eq!(text(found.image_repository.as_ref()), "docker.io/library/redis");
@@ -460,7 +466,7 @@ mod tests {
 
     #[test]
     fn an_id_that_is_a_path_is_not_looked_for() {
-        let containers = Containers::new("/".into(), "/".into());
+        let containers = Containers::new("/".into(), "/".into(), "/".into());
         assert!(containers.read(Runtime::Docker, b"../../etc").is_none());
     }
 }

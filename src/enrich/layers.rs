@@ -7,11 +7,13 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::path::PathBuf;
 
 use rustc_hash::FxHashMap;
 
 use super::exe;
+use super::settings::below_root;
 use crate::decode::procfs::mountinfo;
 use crate::decode::procfs::mountinfo::Mount;
 use crate::decode::procfs::mountinfo::unescape;
@@ -39,8 +41,9 @@ pub enum Layer {
 
 /// Mounts by the root directory (device, inode) of the processes that see them: a container has a
 /// root of its own from the moment on at which it has its mounts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Layers {
+    host_root: PathBuf,
     roots: FxHashMap<(u64, u64), Mounts>,
     text: Vec<u8>,
 }
@@ -65,6 +68,12 @@ enum Kind {
 }
 
 impl Layers {
+    /// `host_root`: the root of the file system in which overlays are mounted.
+    #[must_use]
+    pub fn new(host_root: PathBuf) -> Self {
+        Self { host_root, roots: FxHashMap::default(), text: Vec::new() }
+    }
+
     /// Where the file at `path`, as `process` sees it, lies; `None` if that can't be told.
     pub fn layer_of(&mut self, process: &ProcessDir, path: &[u8], now_ns: u64) -> Option<Layer> {
         let root = exe::file_of(process, c"root")?;
@@ -77,12 +86,12 @@ impl Layers {
             let mounts = mountinfo::parse(&self.text).map(MountPoint::from).collect();
             self.roots.insert(root, Mounts { read_at_ns: now_ns, mounts });
         }
-        self.roots.get(&root)?.layer_of(path)
+        self.roots.get(&root)?.layer_of(path, &self.host_root)
     }
 }
 
 impl Mounts {
-    fn layer_of(&self, path: &[u8]) -> Option<Layer> {
+    fn layer_of(&self, path: &[u8], host_root: &Path) -> Option<Layer> {
         // Of several mounts at one place the last hides the others.
         let (mount, below) = self
             .mounts
@@ -92,9 +101,10 @@ impl Mounts {
         let upper = match &mount.kind {
             Kind::Other => return Some(Layer::None),
             Kind::Overlay(None) => return Some(Layer::Lower),
-            Kind::Overlay(Some(upper)) => upper,
+            Kind::Overlay(Some(upper)) if upper.is_absolute() => below_root(host_root, upper),
+            Kind::Overlay(Some(_)) => return None,
         };
-        if !upper.is_absolute() || !upper.is_dir() {
+        if !upper.is_dir() {
             return None;
         }
         let below = below.strip_prefix(b"/").unwrap_or(below);
@@ -159,22 +169,32 @@ mod tests {
             upper.path().display()
         );
         let mounts = mounts(&text);
-        assert_eq!(mounts.layer_of(b"/tmp/new"), Some(Layer::Upper));
-        assert_eq!(mounts.layer_of(b"/bin/sh"), Some(Layer::Lower));
-        assert_eq!(mounts.layer_of(b"/data/x"), Some(Layer::None));
-        assert_eq!(mounts.layer_of(b"/database"), Some(Layer::Lower));
-        assert_eq!(mounts.layer_of(b"/tmp"), None);
+        assert_eq!(mounts.layer_of(b"/tmp/new", Path::new("/")), Some(Layer::Upper));
+        assert_eq!(mounts.layer_of(b"/bin/sh", Path::new("/")), Some(Layer::Lower));
+        assert_eq!(mounts.layer_of(b"/data/x", Path::new("/")), Some(Layer::None));
+        assert_eq!(mounts.layer_of(b"/database", Path::new("/")), Some(Layer::Lower));
+        assert_eq!(mounts.layer_of(b"/tmp", Path::new("/")), None);
+    }
+
+    #[test]
+    fn an_upper_directory_is_looked_for_below_the_hosts_root() {
+        let host = tempfile::tempdir().unwrap();
+        fs::create_dir_all(host.path().join("u/tmp")).unwrap();
+        fs::write(host.path().join("u/tmp/new"), "").unwrap();
+        let mounts = mounts("1 0 0:5 / / rw - overlay o rw,lowerdir=/l,upperdir=/u\n");
+        assert_eq!(mounts.layer_of(b"/tmp/new", host.path()), Some(Layer::Upper));
+        assert_eq!(mounts.layer_of(b"/tmp/new", Path::new("/no/host")), None);
     }
 
     #[test]
     fn an_upper_directory_out_of_sight_tells_nothing() {
         let mounts = mounts("1 0 0:5 / / rw - overlay o rw,lowerdir=/l,upperdir=/no/such\n");
-        assert_eq!(mounts.layer_of(b"/bin/sh"), None);
+        assert_eq!(mounts.layer_of(b"/bin/sh", Path::new("/")), None);
     }
 
     #[test]
     fn a_plain_file_system_has_no_layers() {
         let mounts = mounts("1 0 8:1 / / rw - ext4 /dev/sda rw\n");
-        assert_eq!(mounts.layer_of(b"/bin/sh"), Some(Layer::None));
+        assert_eq!(mounts.layer_of(b"/bin/sh", Path::new("/")), Some(Layer::None));
     }
 }

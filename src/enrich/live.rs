@@ -133,10 +133,11 @@ impl LiveEnricher {
             calls: CallScratch::default(),
             audit: AuditScratch::default(),
             containers: Containers::new(
+                settings.host_root.clone(),
                 settings.docker_root.clone(),
                 settings.containerd_state.clone(),
             ),
-            layers: Layers::default(),
+            layers: Layers::new(settings.host_root.clone()),
             stdio: Stdio::default(),
             users: Users::new(&settings.host_root),
             opens: PendingOpens::new(settings.max_pending_opens),
@@ -153,7 +154,7 @@ impl LiveEnricher {
         enricher.out.now_ns = clock::realtime_ns();
         enricher.users.refresh_host(enricher.out.now_ns, &mut enricher.world);
         enricher.refresh_addresses(enricher.out.now_ns);
-        enricher.containers.read_docker_configuration(&enricher.settings.host_root);
+        enricher.containers.read_docker_configuration();
         enricher.resync();
         Ok(enricher)
     }

@@ -29,6 +29,7 @@ pub mod state;
 pub mod stdio;
 pub mod users;
 
+pub use live::Error as LiveError;
 pub use live::LiveEnricher;
 pub use looks::LookSource;
 pub use settings::{Needs, Settings};

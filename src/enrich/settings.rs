@@ -1,6 +1,7 @@
 //! What the live enrichment is told at its start, and what the loaded rules need of it.
 
 use std::fmt;
+use std::path::Path;
 use std::path::PathBuf;
 
 use crate::event::EventType;
@@ -14,7 +15,8 @@ pub struct Settings {
     pub max_bytes: usize,
     /// How many opens may wait for their close to learn their mode.
     pub max_pending_opens: usize,
-    /// The root of the host's file system: where `etc/passwd` and `etc/group` are read.
+    /// The root of the host's file system: where `etc/passwd` and `etc/group` are read, and where
+    /// paths lead that runtimes and mounts of the host tell.
     pub host_root: PathBuf,
     /// Where docker keeps `containers/<id>/config.v2.json` unless its configuration or its
     /// arguments say otherwise.
@@ -41,6 +43,12 @@ impl Default for Settings {
             own_pid: i32::try_from(std::process::id()).unwrap_or(-1),
         }
     }
+}
+
+/// Where `path` of a file system is whose root is at `root`.
+#[must_use]
+pub fn below_root(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
 }
 
 /// Tells of a path, as the process sees it, whether the mode of its opening matters.

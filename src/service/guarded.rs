@@ -4,9 +4,11 @@
 //! is told.
 
 use std::os::fd::BorrowedFd;
+use std::path::Path;
 use std::time::Duration;
 use std::time::Instant;
 
+use super::host;
 use crate::log;
 use crate::log::Level;
 use crate::log_limited;
@@ -58,7 +60,7 @@ impl Guarded {
     /// Meets programs at their start from now on, if the host lets us.
     pub fn meet_programs(&mut self) {
         let Some(guardian) = &mut self.guardian else { return };
-        match Rendezvous::start(guardian) {
+        match Rendezvous::start_at(guardian, &host::path("/proc"), Path::new("/")) {
             Ok((mut rendezvous, inbox)) => {
                 rendezvous.follow_all();
                 log!(Level::Debug, "rendezvous: used: programs are read while they stand still");

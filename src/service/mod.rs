@@ -12,6 +12,7 @@ pub mod drops;
 mod farewell;
 mod file_batch;
 pub mod guarded;
+pub mod host;
 pub mod judge;
 pub mod keeper;
 pub mod live;
@@ -54,7 +55,6 @@ use nix::sys::signal::Signal;
 use crate::config::Config;
 use crate::config::Engine;
 use crate::engine::ruleset::RuleSet;
-use crate::enrich::LiveEnricher;
 use crate::enrich::Needs;
 use crate::event::Leftovers;
 use crate::event::World;
@@ -208,7 +208,7 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
         let _ = writeln!(io::stderr().lock(), "{}", opened.plan);
     }
 
-    let mut enricher = enricher(tells_open_exec(&opened.sources), config)?;
+    let mut enricher = host::enricher(tells_open_exec(&opened.sources), config)?;
     enricher.set_needs(needs(&setup.rules, &opened.plan));
     if let Some(mut inbox) = opened.sources.guarded.take_inbox() {
         enricher.set_looks(Box::new(move || inbox.next_look()));
@@ -279,7 +279,7 @@ pub fn profile_live(
         log!(Level::Debug, "cannot raise the limit of open descriptors: {error}");
     }
     let opened = sources::open(rules.rules(), config, Guarded::default())?;
-    let mut enricher = enricher(tells_open_exec(&opened.sources), config)?;
+    let mut enricher = host::enricher(tells_open_exec(&opened.sources), config)?;
     enricher.set_needs(needs(&rules, &opened.plan));
     let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;
     let outputs = outputs::nowhere(config)?;
@@ -378,22 +378,6 @@ fn tells_open_exec(sources: &live::Sources) -> bool {
     sources.files.as_ref().is_some_and(|files| {
         files.rungs().iter().any(|rung| rung.name == "FAN_OPEN_EXEC" && rung.taken)
     })
-}
-
-fn enricher(has_open_exec: bool, config: &Config) -> Result<LiveEnricher, Error> {
-    let settings = crate::enrich::Settings {
-        max_processes: config.thread_table_size.clamp(1, MAX_PROCESSES),
-        has_open_exec,
-        ..Default::default()
-    };
-    let mut enricher = LiveEnricher::new(Path::new("/proc"), settings)
-        .map_err(|error| Error::Refused(error.to_string()))?;
-    let world = enricher.world_mut();
-    world.buffers_in_base64 = config.buffer_base64;
-    let host = &mut world.host;
-    host.hostname = hostname().into_bytes();
-    host.time_zone.offset_at = local_offset;
-    Ok(enricher)
 }
 
 /// How alerts are written.

@@ -219,9 +219,15 @@ impl Agent {
 
     /// Starts it with these arguments.
     pub fn start(arguments: &[&str]) -> Self {
+        Self::start_in(&[], arguments)
+    }
+
+    /// The same with these environment variables.
+    pub fn start_in(environment: &[(&str, &Path)], arguments: &[&str]) -> Self {
         let copies = tempfile::tempdir().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_eyas"))
             .args(arguments.iter().map(|argument| own_copy(argument, copies.path())))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

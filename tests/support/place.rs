@@ -80,7 +80,12 @@ impl Place {
 
     /// Starts the agent and waits until it sees opens.
     pub fn start(&self) -> Agent {
-        let mut agent = Agent::start(&["-c", self.config.to_str().unwrap()]);
+        self.start_in(&[])
+    }
+
+    /// The same with these environment variables.
+    pub fn start_in(&self, environment: &[(&str, &Path)]) -> Agent {
+        let mut agent = Agent::start_in(environment, &["-c", self.config.to_str().unwrap()]);
         let deadline = Instant::now() + PATIENCE;
         for number in 0.. {
             let name = format!("first-{number}");

@@ -4,6 +4,9 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::path::Path;
+
+use crate::service::host;
 
 /// Longest file that is read, in bytes.
 const MAX_BYTES: u64 = 256 << 10;
@@ -40,11 +43,11 @@ impl Usage {
     /// Reads it now.
     #[must_use]
     pub(super) fn now() -> Self {
-        let stat = read("/proc/stat");
+        let stat = of_host("/proc/stat");
         let status = read("/proc/self/status");
         let kilobytes = |text: &str, key: &str| line(text, key)?.first()?.checked_mul(1024);
         let pss = read("/proc/self/smaps_rollup");
-        let memory = read("/proc/meminfo");
+        let memory = of_host("/proc/meminfo");
         Self {
             cpu_seconds: cpu_seconds(&read("/proc/self/stat")),
             rss: kilobytes(&status, "VmRSS:"),
@@ -54,19 +57,23 @@ impl Usage {
             host_cpu: host_cpu(&stat),
             host_memory: used_memory(&memory),
             host_running: line(&stat, "procs_running").and_then(|all| all.first().copied()),
-            host_files: numbers(&read("/proc/sys/fs/file-nr")).first().copied(),
+            host_files: numbers(&of_host("/proc/sys/fs/file-nr")).first().copied(),
             boot_seconds: line(&stat, "btime").and_then(|all| all.first().copied()),
         }
     }
 }
 
-fn read(path: &str) -> String {
+fn read(path: impl AsRef<Path>) -> String {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes));
     if read.is_err() {
         return String::new();
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn of_host(path: &str) -> String {
+    read(host::path(path))
 }
 
 fn numbers(text: &str) -> Vec<u64> {

@@ -233,7 +233,7 @@ const fn no_signals(source: io::Error) -> Error {
 /// What judges the tree; alerts go to stderr, since stdout is the program's own.
 fn tree(rules: RuleSet, config: &Config, threads: &[(i32, i32)]) -> Result<Tree, Error> {
     // execve's own opens are no calls of the tracee, so none must be recognised here.
-    let mut enricher = super::enricher(true, config)?;
+    let mut enricher = super::host::enricher(true, config)?;
     enricher.set_needs(super::needs(&rules, &super::plan::Plan::default()));
     let outputs = super::outputs::start_stream(config, "stderr", io::stderr())?;
     Ok(Tree::new(enricher, Judge::new(rules, formatter(config), outputs), threads))

@@ -110,21 +110,13 @@ impl Inbox {
 }
 
 impl Rendezvous {
-    /// Makes group and threads, entrusts the group to the guardian, and only then marks.
+    /// Makes group and threads, entrusts the group to the guardian, and only then marks the files
+    /// of `root`. `proc`: the directory of processes.
     ///
     /// # Errors
     ///
     /// [`Error::Denied`] without `CAP_SYS_ADMIN`; [`Error::Unsupported`] on a kernel without
     /// permission events; [`Error::Io`] if there is no file to mark, or no guardian.
-    pub fn start(guardian: &mut Guardian) -> Result<(Self, Inbox), Error> {
-        Self::start_at(guardian, Path::new("/proc"), Path::new("/"))
-    }
-
-    /// The same with another directory of processes, and another root to begin with.
-    ///
-    /// # Errors
-    ///
-    /// As above.
     pub fn start_at(
         guardian: &mut Guardian,
         proc: &Path,

@@ -1,5 +1,11 @@
 //! The shared program must say of every rule and event what the rule's condition says by itself.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
 
 #[path = "support/rules.rs"]
 #[allow(dead_code, reason = "shared with the benches")]
@@ -9,6 +15,8 @@ use eyas::engine::partial::Partial;
 use eyas::engine::rule::Rule;
 use eyas::engine::ruleset::{Matching, RuleSet, Scratch};
 use eyas::event::builder::EventBuilder;
+use eyas::event::thread::InContainer;
+use eyas::event::{Event, EventType, Fd, FdKind, FdNumber, Param};
 use eyas::fields::Field;
 use proptest::prelude::*;
 use proptest::strategy::Union;
@@ -181,6 +189,113 @@ fn agree(conditions: &[String], events: &[EventBuilder]) -> Result<(), TestCaseE
         }
     }
     Ok(())
+}
+
+/// Conditions over fields of few values, or of which only the kind of value is asked.
+const FACTS: [&str; 26] = [
+    "evt.arg.flags contains O_TRUNC",
+    "evt.arg.flags contains O_RDONLY",
+    "evt.arg.flags contains O_RDWR",
+    "evt.arg.flags contains O_",
+    "evt.arg.flags contains A",
+    "(evt.arg.flags contains O_CREAT or evt.arg.flags contains O_EXCL or evt.arg.flags contains _NONE)",
+    "evt.is_open_read = true",
+    "evt.is_open_write != true",
+    "evt.is_open_write exists",
+    "evt.failed = true",
+    "evt.rawres < 0",
+    "evt.rawres > -1",
+    "evt.rawres >= 1",
+    "evt.rawres exists",
+    "fd.num >= 0",
+    "fd.num = -1",
+    "fd.typechar in (f, 4)",
+    "fd.typechar != f",
+    "fd.type contains i",
+    "fd.type in (file, ipv4)",
+    "fd.sockfamily = ip",
+    "fd.l4proto != tcp",
+    "container.id != host",
+    "container.id = 5d068b2dd225",
+    "proc.is_exe_writable = true",
+    "proc.env icontains \"path=/\"",
+];
+
+/// What an event knows of itself, in many ways.
+#[derive(Clone, Debug)]
+struct Look {
+    ty: &'static str,
+    num: FdNumber,
+    kind: Option<FdKind>,
+    flags: Param<'static>,
+    container: InContainer,
+    is_exe_writable: Option<bool>,
+}
+
+fn look() -> impl Strategy<Value = Look> {
+    let types = ["open", "openat", "openat2", "creat", "connect", "execve", "close", "getuid"];
+    let nums = [FdNumber::None, FdNumber::Known(-2), FdNumber::Known(3), FdNumber::NotNegative];
+    let kinds = [None, Some(FdKind::File), Some(FdKind::Directory), Some(FdKind::Ipv4Socket)];
+    let containers = [
+        InContainer::Unknown,
+        InContainer::Host,
+        InContainer::Id(std::sync::Arc::from(&b"5d068b2dd225"[..])),
+    ];
+    let flags = Union::new([
+        Just(Param::Unknown).boxed(),
+        Just(Param::Empty).boxed(),
+        (0..1_u64 << 15).prop_map(Param::UInt).boxed(),
+        (0..8_u64).prop_map(Param::UInt).boxed(),
+        (0..8_u64, 0..8_u64).prop_map(|(value, unknown)| Param::Partial { value, unknown }).boxed(),
+    ]);
+    (
+        proptest::sample::select(types.to_vec()),
+        proptest::sample::select(nums.to_vec()),
+        proptest::sample::select(kinds.to_vec()),
+        flags,
+        proptest::sample::select(containers.to_vec()),
+        proptest::option::of(any::<bool>()),
+    )
+        .prop_map(|(ty, num, kind, flags, container, is_exe_writable)| Look {
+            ty,
+            num,
+            kind,
+            flags,
+            container,
+            is_exe_writable,
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn facts_say_what_the_fields_say(look in look()) {
+        let mut threads = processes("cat", "/usr/bin/cat", &[]);
+        threads[0].container = look.container;
+        threads[0].is_exe_writable = look.is_exe_writable;
+        let builder = event_of(look.ty, threads).fd(look.num, look.kind.map(Fd::new));
+        let info = EventType::by_name(look.ty).unwrap().info();
+        let result = match look.num {
+            FdNumber::None => Param::Unknown,
+            FdNumber::Known(number) => Param::Int(number),
+            FdNumber::NotNegative => Param::NotNegative,
+        };
+        let mut params = vec![Param::UInt(0); info.params.len()];
+        for (name, value) in
+            [("fd", result), ("res", result), ("name", Param::Bytes(b"/x")), ("flags", look.flags)]
+        {
+            if let Some(place) = info.param_index(name) {
+                params[place] = value;
+            }
+        }
+        let event = Event { params: &params, ..builder.event() };
+        let rules: Vec<_> = FACTS.iter().map(|text| rule(text, text)).collect();
+        let set = RuleSet::build(rules, Matching::All);
+        let plain = names(|on_match| set.evaluate_plainly(&event, on_match));
+        let shared = names(|on_match| set.evaluate(&event, &mut Scratch::default(), on_match));
+        prop_assert_eq!(shared, plain);
+    }
 }
 
 proptest! {

@@ -14,7 +14,7 @@ pub static CLASS: FieldClass = FieldClass {
 
 #[rustfmt::skip]
 static CLASS_FIELDS: &[FieldInfo] = &[
-    field("container.id", T::CharBuf, "First 12 chars of the container id; host for host processes.", id).flags(F::FORMAT_SUGGESTED),
+    field("container.id", T::CharBuf, "First 12 chars of the container id; host for host processes.", |e, _| id(e).map(Value::Bytes)).flags(F::FORMAT_SUGGESTED),
     field("container.full_id", T::CharBuf, "Full id; host on the host; empty until metadata arrives.", |e, _| text(e, b"host", |c| c.full_id.as_deref())),
     field("container.name", T::CharBuf, "Container name; host on the host.", |e, _| text(e, b"host", |c| c.name.as_deref())).flags(F::FORMAT_SUGGESTED),
     field("container.image", T::CharBuf, "Image reference.", |e, _| text(e, b"", |c| c.image.as_deref())),
@@ -144,14 +144,18 @@ fn told_id<'a>(event: &Event<'a>) -> Option<&'a str> {
     told(event).map(|told| told.id)
 }
 
-fn id<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+/// `container.id` on the host.
+pub(super) const HOST: &[u8] = b"host";
+
+/// `container.id`.
+pub(super) fn id<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
     if let Some(id) = told_id(event) {
-        return Some(Value::Bytes(id.as_bytes()));
+        return Some(id.as_bytes());
     }
     match &event.thread?.container {
         InContainer::Unknown => None,
-        InContainer::Host => Some(Value::Bytes(b"host")),
-        InContainer::Id(id) => Some(Value::Bytes(id)),
+        InContainer::Host => Some(HOST),
+        InContainer::Id(id) => Some(id),
     }
 }
 

@@ -14,7 +14,7 @@ const F_CREATED: u64 = 16384;
 const ANY_EXECUTE: u64 = 0o111;
 
 /// The flags of an open; `None` for other events.
-fn flags<'a>(event: &Event<'a>) -> Option<Param<'a>> {
+pub(super) fn flags<'a>(event: &Event<'a>) -> Option<Param<'a>> {
     match event.ty {
         known::OPEN | known::OPEN_BY_HANDLE_AT => Some(event.param(2)),
         known::OPENAT | known::OPENAT2 => Some(event.param(3)),
@@ -32,7 +32,7 @@ fn mode<'a>(event: &Event<'a>) -> Param<'a> {
 }
 
 /// Whether any of `bits` is set; `None` if that isn't known.
-fn any_set(param: Param<'_>, bits: u64) -> Option<bool> {
+pub(super) fn any_set(param: Param<'_>, bits: u64) -> Option<bool> {
     let (value, unknown) = match param {
         Param::Partial { value, unknown } => (value, unknown),
         Param::Empty => (0, 0),

@@ -7,7 +7,8 @@ use super::{
     names, path, render,
 };
 use crate::event::{
-    DataType as T, Event, EventType, Fd, FdKind, FdNumber, InContainer, Param, Value, known,
+    DataType as T, Event, EventType, Fd, FdKind, FdNumber, InContainer, Param, Protocol, Value,
+    known,
 };
 
 /// Every syscall that has a file descriptor in its arguments has these fields set with information related to the file.
@@ -26,12 +27,12 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("fd.name", T::CharBuf, "Full path, tuple text or other name.", |e, _| name(e).map(Value::Bytes)).flags(F::SANITISED),
     field("fd.directory", T::CharBuf, "Directory part of the path.", |e, _| directory(e).map(Value::Bytes)).flags(F::SANITISED),
     field("fd.filename", T::CharBuf, "Last component of the path.", filename).flags(F::SANITISED),
-    field("fd.ip", T::IpAddr, "Either end address.", |e, _| either(e, ip_value)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(|e, _| either(e, ip_value))),
+    field("fd.ip", T::IpAddr, "Either end address.", either_ip).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(either_ip)),
     field("fd.cip", T::IpAddr, "Client address.", |e, _| ip(e, Side::Client)),
     field("fd.sip", T::IpAddr, "Server address.", |e, _| ip(e, Side::Server)),
     field("fd.lip", T::IpAddr, "Local address.", |e, _| ip(e, Side::Local)),
     field("fd.rip", T::IpAddr, "Remote address.", |e, _| ip(e, Side::Remote)),
-    field("fd.port", T::Port, "Either end port.", |e, _| either(e, port_value)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(|e, _| either(e, port_value))),
+    field("fd.port", T::Port, "Either end port.", either_port).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(either_port)),
     field("fd.cport", T::Port, "Client port.", |e, _| port(e, Side::Client)),
     field("fd.sport", T::Port, "Server port.", |e, _| port(e, Side::Server)),
     field("fd.lport", T::Port, "Local port.", |e, _| port(e, Side::Local)),
@@ -42,12 +43,12 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("fd.uid", T::CharBuf, "Tid and fd number concatenated as text.", uid),
     field("fd.containername", T::CharBuf, "Container id, colon, fd.name.", |e, _| in_container(e, name(e)?)).flags(F::SANITISED),
     field("fd.containerdirectory", T::CharBuf, "Container id, colon, fd.directory.", |e, _| in_container(e, directory(e)?)).flags(F::SANITISED),
-    field("fd.proto", T::Port, "Either end port, by service name.", |e, _| either(e, port_value)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(|e, _| either(e, port_value))),
+    field("fd.proto", T::Port, "Either end port, by service name.", either_port).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(either_port)),
     field("fd.cproto", T::CharBuf, "Client port as text.", |e, _| port_text(e, Side::Client)),
     field("fd.sproto", T::CharBuf, "Server port as text.", |e, _| port_text(e, Side::Server)),
     field("fd.lproto", T::CharBuf, "Local port as text.", |e, _| port_text(e, Side::Local)),
     field("fd.rproto", T::CharBuf, "Remote port as text.", |e, _| port_text(e, Side::Remote)),
-    field("fd.net", T::IpNet, "Either end in the network.", |e, _| either(e, ip_value)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(|e, _| either(e, ip_value))),
+    field("fd.net", T::IpNet, "Either end in the network.", either_ip).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(either_ip)),
     field("fd.cnet", T::IpNet, "Client address in the network.", |e, _| ip(e, Side::Client)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
     field("fd.snet", T::IpNet, "Server address in the network.", |e, _| ip(e, Side::Server)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
     field("fd.lnet", T::IpNet, "Local address in the network.", |e, _| ip(e, Side::Local)).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER),
@@ -69,13 +70,13 @@ static CLASS_FIELDS: &[FieldInfo] = &[
 ];
 
 /// Whether it is an event with a descriptor.
-fn has_fd(event: &Event<'_>) -> bool {
+pub(super) fn has_fd(event: &Event<'_>) -> bool {
     event.ty.info().has_fd()
 }
 
 /// What is known of the event's descriptor; nothing for events that have none.
 /// An accept of which no address was told is still about the number that it returned.
-fn info<'a>(event: &Event<'a>) -> Option<&'a Fd> {
+pub(super) fn info<'a>(event: &Event<'a>) -> Option<&'a Fd> {
     if !has_fd(event) {
         return None;
     }
@@ -110,7 +111,7 @@ fn kind_char<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
 }
 
 /// What a call makes when it succeeds; Falco takes every socket for IPv4 here.
-const fn kind_made_by(ty: EventType) -> FdKind {
+pub(super) const fn kind_made_by(ty: EventType) -> FdKind {
     match ty {
         // Not open: Falco still asks for its enter event, which isn't shown any more.
         known::OPENAT | known::OPENAT2 | known::CREAT => FdKind::File,
@@ -130,7 +131,11 @@ pub fn name<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
     if !has_fd(event) {
         return None;
     }
-    match info(event) {
+    name_of(event, info(event))
+}
+
+fn name_of<'a>(event: &Event<'a>, info: Option<&'a Fd>) -> Option<&'a [u8]> {
+    match info {
         Some(fd) if tuple::is_partial(fd) => None,
         Some(fd) => Some(tuple::fd_name(event.arena, fd)),
         None => name_from_params(event),
@@ -180,8 +185,12 @@ fn name_raw<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
 }
 
 fn directory<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
-    let name = name(event)?;
-    match info(event).map(|fd| fd.kind) {
+    if !has_fd(event) {
+        return None;
+    }
+    let info = info(event);
+    let name = name_of(event, info)?;
+    match info.map(|fd| fd.kind) {
         Some(FdKind::Directory) => Some(name),
         None | Some(FdKind::File) => Some(directory_part(name)),
         _ => None,
@@ -236,26 +245,31 @@ const fn is_ip(kind: FdKind) -> bool {
     is_server_kind(kind) || matches!(kind, FdKind::Ipv4Socket | FdKind::Ipv6Socket)
 }
 
-fn l4proto<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
-    let fd = info(event)?;
-    let told = fd.socket.filter(|socket| {
-        let is_raw = socket.protocol == crate::event::Protocol::Raw;
+/// The transport protocol; of a socket that has no ends, and of all else, it is unknown.
+pub(super) fn protocol(fd: &Fd) -> Option<Protocol> {
+    let told = fd.socket.as_ref().filter(|socket| {
+        let is_raw = socket.protocol == Protocol::Raw;
         is_ip(fd.kind) && (socket.role.is_some() || is_raw || is_server_kind(fd.kind))
     });
-    if tuple::is_partial(fd) {
-        let known = told.filter(|socket| socket.protocol != crate::event::Protocol::Unknown);
-        return known.map(|socket| Value::Bytes(names::protocol(socket.protocol).as_bytes()));
+    let protocol = told.map_or(Protocol::Unknown, |socket| socket.protocol);
+    (!tuple::is_partial(fd) || protocol != Protocol::Unknown).then_some(protocol)
+}
+
+fn l4proto<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    Some(Value::Bytes(names::protocol(protocol(info(event)?)?).as_bytes()))
+}
+
+/// What `fd.sockfamily` is.
+pub(super) const fn family(kind: FdKind) -> Option<&'static str> {
+    match kind {
+        _ if is_ip(kind) => Some("ip"),
+        FdKind::UnixSocket => Some("unix"),
+        _ => None,
     }
-    let protocol = told.map_or(crate::event::Protocol::Unknown, |socket| socket.protocol);
-    Some(Value::Bytes(names::protocol(protocol).as_bytes()))
 }
 
 fn sockfamily<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
-    match info(event)?.kind {
-        kind if is_ip(kind) => Some(Value::Bytes(b"ip")),
-        FdKind::UnixSocket => Some(Value::Bytes(b"unix")),
-        _ => None,
-    }
+    Some(Value::Bytes(family(info(event)?.kind)?.as_bytes()))
 }
 
 fn is_server<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
@@ -312,11 +326,19 @@ fn port_text<'a>(event: &Event<'a>, side: Side) -> Option<Value<'a>> {
     Some(text.value())
 }
 
+fn either_ip<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    either(event, ip_value)
+}
+
+fn either_port<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    either(event, port_value)
+}
+
 /// Both ends of a connection, or the one end of a server. Of a socket that was just made they are
 /// the unspecified address and port 0, as in Falco, whose roles are not asked for here.
 fn either<'a>(event: &Event<'a>, value: fn(End) -> Value<'a>) -> Option<Value<'a>> {
     let fd = info(event)?;
-    let socket = fd.socket.filter(|_| is_ip(fd.kind))?;
+    let socket = fd.socket.as_ref().filter(|_| is_ip(fd.kind))?;
     if socket.is_partial {
         let known = value(socket.server.or(socket.client)?);
         return Some(Value::List(event.arena.alloc_slice_copy(&[known])));
@@ -357,7 +379,7 @@ fn types<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
 mod tests {
     use super::super::support::{Scene, descriptor, shown};
     use super::*;
-    use crate::event::{Protocol, Role, Socket};
+    use crate::event::{Role, Socket};
 
     fn connection() -> Scene {
         let mut fd = descriptor(FdKind::Ipv4Socket, "");

@@ -10,6 +10,7 @@ pub mod evt_kind;
 pub mod evt_open;
 pub mod evt_result;
 pub mod evt_time;
+pub mod facts;
 pub mod fd;
 pub mod fs;
 pub mod lookup;
@@ -52,6 +53,9 @@ pub struct FieldInfo {
     pub read: Read,
     /// How a condition compares it.
     pub compare: Compare,
+    /// Where a part without blanks may be looked for, if its text is made of something: there it
+    /// stands if, and only if, it stands in the text.
+    pub made_of: Option<Read>,
 }
 
 /// How a condition compares a field.
@@ -186,7 +190,16 @@ pub(crate) const fn field(
     doc: &'static str,
     read: Read,
 ) -> FieldInfo {
-    FieldInfo { name, ty, arg: ArgKind::NONE, flags: 0, doc, read, compare: Compare::Plain }
+    FieldInfo {
+        name,
+        ty,
+        arg: ArgKind::NONE,
+        flags: 0,
+        doc,
+        read,
+        compare: Compare::Plain,
+        made_of: None,
+    }
 }
 
 impl FieldInfo {
@@ -199,6 +212,12 @@ impl FieldInfo {
     /// With flags.
     pub(crate) const fn flags(mut self, flags: u32) -> Self {
         self.flags = flags;
+        self
+    }
+
+    /// With what its text is made of, where it has no argument.
+    pub(crate) const fn made_of(mut self, read: Read) -> Self {
+        self.made_of = Some(read);
         self
     }
 

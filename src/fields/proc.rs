@@ -34,7 +34,7 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("proc.cmdnargs", T::UInt64, "Number of args without argv[0].", |e, _| who::count(who::known_args(e.thread?)?.count())),
     field("proc.cmdlenargs", T::UInt64, "Total length of args without separators.", |e, _| who::count(who::known_args(e.thread?)?.map(<[u8]>::len).sum())),
     field("proc.exeline", T::CharBuf, "proc.exe + blank + args.", |e, _| who::exeline(e, e.thread?)),
-    field("proc.env", T::CharBuf, "Environment joined by blanks, or value of one variable.", who::env).arg(A::KEY),
+    field("proc.env", T::CharBuf, "Environment joined by blanks, or value of one variable.", who::env).arg(A::KEY).made_of(|e, _| who::told_environment(e, e.thread?).map(Value::Bytes)),
     field("proc.aenv", T::CharBuf, "Environment of ancestors.", kin::aenv).arg(A::INDEX_OR_KEY).flags(F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::Any(|e, _| kin::all(e, who::environment))),
     field("proc.cwd", T::CharBuf, "Working directory with a trailing slash.", who::cwd),
     field("proc.loginshellid", T::Int64, "Pid of the eldest process in the ancestry (self included) whose comm ends in sh.", kin::login_shell),

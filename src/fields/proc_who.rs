@@ -59,11 +59,14 @@ pub fn exeline<'a>(event: &Event<'a>, thread: &'a Thread) -> Option<Value<'a>> {
 /// The environment joined by blanks.
 #[must_use]
 pub fn environment<'a>(event: &Event<'a>, thread: &'a Thread) -> Option<Value<'a>> {
+    Some(Value::Bytes(spaced(event.arena, [b"", b""], told_environment(event, thread)?)))
+}
+
+/// The environment as it was told, with NULs in it.
+#[must_use]
+pub fn told_environment<'a>(event: &Event<'a>, thread: &'a Thread) -> Option<&'a [u8]> {
     let main = event.world.main_thread(thread)?;
-    if !main.has_read(Unread::ENV) {
-        return None;
-    }
-    Some(Value::Bytes(spaced(event.arena, [b"", b""], &main.env)))
+    main.has_read(Unread::ENV).then_some(&*main.env)
 }
 
 /// The value of a variable, without blanks around it; `None` if the environment isn't known.

@@ -30,7 +30,7 @@ impl<'a> Text<'a> {
 
     /// Appends bytes.
     pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.bytes.extend_from_slice_copy(bytes);
     }
 
     /// Appends one byte.

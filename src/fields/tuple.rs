@@ -212,7 +212,7 @@ pub fn with_role(fd: &Fd) -> Option<&Socket> {
 /// Whether only one end of a socket could be found out.
 #[must_use]
 pub fn is_partial(fd: &Fd) -> bool {
-    fd.socket.is_some_and(|socket| socket.is_partial)
+    fd.socket.as_ref().is_some_and(|socket| socket.is_partial)
 }
 
 /// Whether an address is one of the machine's. IPv6 addresses are compared by their /64 network,

@@ -70,6 +70,16 @@ impl BytesTest {
         }
     }
 
+    /// The texts of which one must be somewhere in a value, if that is what is asked.
+    #[must_use]
+    pub fn parts(&self) -> Option<Vec<&[u8]>> {
+        match self {
+            Self::Contains(finder) => Some(vec![finder.needle()]),
+            Self::ContainsAny(parts) => Some(parts.texts().iter().map(AsRef::as_ref).collect()),
+            _ => None,
+        }
+    }
+
     /// A test for `contains`.
     #[must_use]
     pub fn contains(literal: &[u8]) -> Self {

@@ -123,13 +123,16 @@ impl Builder {
             probe.places_mut().iter_mut().for_each(|place| *place = shortcuts.place(*place));
         }
         let steps = shortcuts.finish();
-        let ops: Vec<_> = self.pool.judges.iter().map(Op::of).collect();
+        let Pool { judges, mut slots, .. } = self.pool;
+        let gates = gates(&judges, &mut slots);
+        let op =
+            |(id, judge)| gates.get(&id).map_or_else(|| Op::of(judge), |gate| Op::behind(*gate));
+        let ops: Vec<_> = (0..).zip(&judges).map(op).collect();
         Program {
             tests: steps.iter().map(|step| TestStep::of(*step, &ops)).collect(),
             steps,
-            gates: gates(&self.pool.judges, self.pool.slots.len()),
-            judges: self.pool.judges,
-            slots: self.pool.slots,
+            judges,
+            slots,
             probes: self.probes,
             bodies,
             entries,
@@ -303,9 +306,8 @@ impl Builder {
         if items.len() > MAX_DIVIDED {
             return self.grouped_at_once(items, next, without);
         }
-        let counts = self.counts(items);
-        let best = items.iter().filter_map(|item| self.best_common(*item, &counts));
-        let best = best.max_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
+        let gains = self.gains(items);
+        let best = gains.into_iter().map(|(node, gain)| (gain, node)).max_by(by_gain);
         let Some((_, common)) = best else {
             return items.iter().fold(next, |place, item| self.single(*item, place));
         };
@@ -317,24 +319,38 @@ impl Builder {
         self.behind(common, &members, place, without)
     }
 
-    /// How many items have a conjunct.
-    fn counts(&self, items: &[Item]) -> FxHashMap<NodeId, f32> {
-        let mut counts = FxHashMap::default();
+    /// What items have in common, and how much is gained by asking it first, once for all that have
+    /// it, instead of judging each in its own best order: nanoseconds an event.
+    fn gains(&self, items: &[Item]) -> FxHashMap<NodeId, f32> {
+        let mut gains: FxHashMap<NodeId, (u32, f32)> = FxHashMap::default();
         for item in items {
-            for conjunct in self.pool.conjuncts(item.node) {
-                *counts.entry(conjunct).or_default() += 1.0;
+            let conjuncts = self.pool.conjuncts(item.node);
+            let cost_without = |left_out: Option<NodeId>| {
+                let rest = conjuncts.iter().filter(|conjunct| Some(**conjunct) != left_out);
+                Estimate::all(rest.map(|conjunct| self.pool.estimate(*conjunct))).cost
+            };
+            let whole = cost_without(None);
+            for conjunct in &conjuncts {
+                let rest = self.pool.estimate(*conjunct).chance * cost_without(Some(*conjunct));
+                let (count, gain) = gains.entry(*conjunct).or_default();
+                *count += 1;
+                *gain += whole - rest;
             }
         }
-        counts
+        let shared = gains.into_iter().filter(|(_, (count, _))| *count > 1);
+        let paid = shared.map(|(node, (_, gain))| (node, gain - self.pool.estimate(node).cost));
+        paid.filter(|(_, gain)| *gain > 0.0).collect()
     }
 
     /// The same for so many items that each chooses for itself.
     fn grouped_at_once(&mut self, items: &[Item], next: u32, without: &[SlotId]) -> u32 {
-        let counts = self.counts(items);
+        let gains = self.gains(items);
         let mut groups: BTreeMap<NodeId, Vec<Item>> = BTreeMap::new();
         let mut singles = Vec::new();
         for item in items {
-            match self.best_common(*item, &counts) {
+            let conjuncts = self.pool.conjuncts(item.node).into_iter();
+            let gains = conjuncts.filter_map(|node| Some((*gains.get(&node)?, node)));
+            match gains.max_by(by_gain) {
                 Some((_, common)) => groups.entry(common).or_default().push(*item),
                 None => singles.push(*item),
             }
@@ -365,20 +381,6 @@ impl Builder {
             .collect();
         let inner = self.items(&members, next, without);
         self.node(common, inner, next)
-    }
-
-    /// What an item has in common with others and is best asked first, and how good that is.
-    fn best_common(&self, item: Item, counts: &FxHashMap<NodeId, f32>) -> Option<(f32, NodeId)> {
-        let score = |node: NodeId| {
-            let estimate = self.pool.estimate(node);
-            let others = counts.get(&node).copied().unwrap_or(0.0) - 1.0;
-            others * (1.0 - estimate.chance) / (estimate.cost + 1.0)
-        };
-        let conjuncts = self.pool.conjuncts(item.node);
-        let scored = conjuncts.into_iter().map(|node| (score(node), node));
-        let best =
-            scored.max_by(|left, right| left.0.total_cmp(&right.0).then(left.1.cmp(&right.1)));
-        best.filter(|(score, _)| *score > 0.0)
     }
 
     fn single(&mut self, item: Item, next: u32) -> u32 {
@@ -434,6 +436,10 @@ impl Builder {
         self.steps.push(step);
         number(self.steps.len() - 1)
     }
+}
+
+fn by_gain(left: &(f32, NodeId), right: &(f32, NodeId)) -> std::cmp::Ordering {
+    left.0.total_cmp(&right.0).then(left.1.cmp(&right.1))
 }
 
 /// Which slots are looked into by enough rules for enough keys, and for enough parts.

@@ -82,7 +82,7 @@ impl Estimate {
 /// What reading costs; it is read once however many comparisons ask.
 fn of_source(source: &Source) -> f32 {
     /// Fields that are made or looked up: beginning of the name, nanoseconds.
-    const DEAR: [(&str, f32); 31] = [
+    const DEAR: [(&str, f32); 32] = [
         ("evt.arg", 60.0),
         ("evt.info", 100.0),
         ("evt.time", 100.0),
@@ -100,6 +100,7 @@ fn of_source(source: &Source) -> f32 {
         ("proc.aname", 40.0),
         ("proc.a", 60.0),
         ("proc.cmdline", 30.0),
+        ("proc.cwd", 10.0),
         ("proc.exeline", 30.0),
         ("proc.args", 20.0),
         ("proc.pcmdline", 40.0),

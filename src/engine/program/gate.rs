@@ -3,45 +3,58 @@
 
 use std::collections::BTreeSet;
 
-use super::pool::{Judge, SlotId};
+use rustc_hash::FxHashMap;
+
+use super::pool::{Judge, PredicateId, SlotId, number};
+use super::reading::Reading;
 use crate::engine::comparison::{Quantifier, Test};
-use crate::engine::matchers::{BytesTest, Parts};
+use crate::engine::matchers::Parts;
 
 /// Fewer comparisons search by themselves.
 const MIN_TESTS: usize = 2;
 
 /// More texts, or shorter ones, are no faster looked for together.
 const MAX_TEXTS: usize = 64;
-const MIN_TEXT: usize = 3;
+const MIN_TEXT: usize = 5;
 
-/// Of each slot, what must be in its text before a comparison with a part of it can hold.
-pub(super) fn gates(judges: &[Judge], slots: usize) -> Vec<Option<Parts>> {
-    let mut looked_for: Vec<(usize, BTreeSet<&[u8]>)> = vec![(0, BTreeSet::new()); slots];
-    for judge in judges {
+/// The comparisons that stand behind one gate, and the texts of which one must be there.
+#[derive(Default)]
+struct Behind<'j> {
+    tests: Vec<PredicateId>,
+    texts: BTreeSet<&'j [u8]>,
+}
+
+/// Makes the gates: in front of which comparison which one stands.
+pub(super) fn gates(judges: &[Judge], slots: &mut Vec<Reading>) -> FxHashMap<PredicateId, SlotId> {
+    let mut behind: Vec<Behind<'_>> = Vec::new();
+    behind.resize_with(slots.len(), Behind::default);
+    for (id, judge) in (0..).zip(judges) {
         if let Some((slot, texts)) = parts_of(judge)
-            && let Some((tests, all)) = looked_for.get_mut(slot as usize)
+            && let Some(Behind { tests, texts: all }) = behind.get_mut(slot as usize)
+            && texts.iter().all(|text| text.len() >= MIN_TEXT)
+            && all.len() + texts.len() <= MAX_TEXTS
         {
-            *tests += 1;
+            tests.push(id);
             all.extend(texts);
         }
     }
-    let gate = |(tests, texts): (usize, BTreeSet<&[u8]>)| {
-        let are_apt = texts.len() <= MAX_TEXTS && texts.iter().all(|text| text.len() >= MIN_TEXT);
-        let texts = texts.into_iter().map(Into::into);
-        if tests >= MIN_TESTS && are_apt { Parts::new(texts.collect()) } else { None }
-    };
-    looked_for.into_iter().map(gate).collect()
+    let mut gates = FxHashMap::default();
+    for (text, Behind { tests, texts }) in (0..).zip(behind) {
+        if tests.len() >= MIN_TESTS
+            && let Some(parts) = Parts::new(texts.into_iter().map(Into::into).collect())
+        {
+            gates.extend(tests.into_iter().map(|test| (test, number(slots.len()))));
+            slots.push(Reading::Gate { text, parts });
+        }
+    }
+    gates
 }
 
 /// The texts of which one must be in a slot's text for a comparison to hold.
 fn parts_of(judge: &Judge) -> Option<(SlotId, Vec<&[u8]>)> {
-    let Judge::Value { slot, quantifier: Quantifier::One, test: Test::Bytes(test) } = judge else {
-        return None;
-    };
-    match test {
-        BytesTest::Contains(finder) => Some((*slot, vec![finder.needle()])),
-        BytesTest::ContainsAny(parts) => {
-            Some((*slot, parts.texts().iter().map(AsRef::as_ref).collect()))
+    match judge {
+        Judge::Value { slot, quantifier: Quantifier::One, test: Test::Bytes(test) } => {
+            Some((*slot, test.parts()?))
         }
         _ => None,
     }

@@ -10,13 +10,15 @@ use bumpalo::collections::Vec as ArenaVec;
 use super::pool::{Judge, NodeId, PredicateId, SlotId, number};
 use super::probe::Probe;
 use super::quick::{Answer, Kept};
+use super::reading::{FACTS, Reading};
 use super::{END, Step, TestStep};
 use crate::engine::comparison::Test;
 use crate::engine::matchers::{BytesTest, Parts, Words};
 use crate::engine::transform::{Source, text_until_nul};
 use crate::event::{Event, EventType, Value};
+use crate::fields::facts::facts;
 
-/// So many texts are kept where they are found fastest.
+/// Room for so many texts is made before it is needed.
 const TEXTS: usize = 16;
 
 /// So many bits tell how a value is kept.
@@ -30,9 +32,7 @@ pub struct Program {
     pub(super) tests: Vec<TestStep>,
     /// The comparisons, as they are judged where a test doesn't say how.
     pub(super) judges: Vec<Judge>,
-    pub(super) slots: Vec<Source>,
-    /// Of each slot, what must be in its text before any part of it needs to be looked for.
-    pub(super) gates: Vec<Option<Parts>>,
+    pub(super) slots: Vec<Reading>,
     pub(super) probes: Vec<Probe>,
     /// Where the steps of shared nodes begin, by node; [`END`] for all others.
     pub(super) bodies: Vec<u32>,
@@ -55,8 +55,6 @@ pub struct Scratch {
     nodes: Vec<u32>,
     /// What is known of the values of sources.
     slots: Vec<Slot>,
-    /// Whether gates are open, likewise.
-    gates: Vec<u32>,
     /// Places that probes found and that were not visited yet.
     pending: Vec<u32>,
     /// For each probe under way, how much was pending before, and where to go on after it.
@@ -113,11 +111,10 @@ impl Program {
         let own = self.entries.get(event.ty.index()).copied().unwrap_or(END);
         if own != END || self.common != END {
             scratch.begin(self);
-            let texts = event.arena.alloc_slice_fill_copy(TEXTS, &b""[..]);
+            let texts = ArenaVec::with_capacity_in(TEXTS, event.arena);
             let others = ArenaVec::new_in(event.arena);
             let generation = scratch.generation;
-            let mut machine =
-                Machine { program: self, event, generation, scratch, texts, used: 0, others };
+            let mut machine = Machine { program: self, event, generation, scratch, texts, others };
             machine.run(own);
             machine.run(self.common);
             if scratch.matches.len() > 1 {
@@ -137,7 +134,6 @@ impl Scratch {
             self.predicates.fill(0);
             self.nodes.fill(0);
             self.slots.fill(Slot::default());
-            self.gates.fill(0);
             self.generation = 0;
         }
         self.generation += 1;
@@ -148,7 +144,6 @@ impl Scratch {
             self.predicates.resize(program.judges.len(), 0);
             self.nodes.resize(program.bodies.len(), 0);
             self.slots.resize(program.slots.len(), Slot::default());
-            self.gates.resize(program.slots.len(), 0);
         }
         self.pending.clear();
         self.probing.clear();
@@ -162,10 +157,9 @@ struct Machine<'m, 'e> {
     event: &'m Event<'e>,
     generation: u32,
     scratch: &'m mut Scratch,
-    /// The first texts that were read; `used` of them.
-    texts: &'e mut [&'e [u8]],
-    used: usize,
-    /// Lists, addresses and the like, and the texts for which there was no room.
+    /// The texts that were read.
+    texts: ArenaVec<'e, &'e [u8]>,
+    /// Lists, addresses and the like.
     others: ArenaVec<'e, Value<'e>>,
 }
 
@@ -273,8 +267,7 @@ impl<'e> Machine<'_, 'e> {
                     Kept::Absent | Kept::Never => false,
                     Kept::Number => test.holds_for_number(known.number()),
                     Kept::Text => {
-                        let text = self.texts.get(place).copied().unwrap_or_default();
-                        self.may_hold(*slot, test, text) && test.holds_for_text(text)
+                        self.texts.get(place).is_some_and(|text| test.holds_for_text(text))
                     }
                     Kept::Other => {
                         self.others.get(place).is_some_and(|value| quantifier.holds(test, *value))
@@ -288,24 +281,12 @@ impl<'e> Machine<'_, 'e> {
                 }
             }
             Some(Judge::Types(set)) => set.contains(self.event.ty),
+            Some(Judge::Glance(glance)) => {
+                let facts = self.slot(FACTS).and_then(|known| known.words.get(glance.word));
+                facts.is_some_and(|word| glance.holds(*word))
+            }
             None => false,
         }
-    }
-
-    /// `false` if a test looks for a part of a text that has nothing of what any test looks for.
-    fn may_hold(&mut self, slot: SlotId, test: &Test, text: &[u8]) -> bool {
-        if !matches!(test, Test::Bytes(BytesTest::Contains(_) | BytesTest::ContainsAny(_))) {
-            return true;
-        }
-        let (Some(Some(parts)), Some(known)) =
-            (self.program.gates.get(slot as usize), self.scratch.gates.get_mut(slot as usize))
-        else {
-            return true;
-        };
-        if *known >> 1 != self.generation {
-            *known = self.generation << 1 | u32::from(parts.are_any_in(text));
-        }
-        *known & 1 == 1
     }
 
     /// What is known of the value of a source, read now or before; `None` if there is no such one.
@@ -337,10 +318,12 @@ impl<'e> Machine<'_, 'e> {
     #[inline(always)]
     fn read_here(&mut self, slot: SlotId) {
         let (value, is_text) = match self.program.slots.get(slot as usize) {
-            Some(Source::Field { field, read, is_text }) => {
+            Some(Reading::Source(Source::Field { field, read, is_text })) => {
                 (read(self.event, &field.arg), *is_text)
             }
-            Some(source) => (source.value(self.event), false),
+            Some(Reading::Facts) => return self.keep_facts(),
+            Some(Reading::Gate { text, parts }) => return self.keep_gate(slot, *text, parts),
+            Some(Reading::Source(source)) => (source.value(self.event), false),
             None => (None, false),
         };
         if let Some(Value::Bytes(text)) = value {
@@ -376,18 +359,33 @@ impl<'e> Machine<'_, 'e> {
         // parts were written.
         let len = std::hint::black_box(text.len());
         let text = text.get(..len).unwrap_or_default();
-        let Some(place) = self.texts.get_mut(self.used) else {
-            self.keep_other(slot, Value::Bytes(text));
-            return;
-        };
-        *place = text;
+        let place = number(self.texts.len());
+        self.texts.push(text);
         if let Some(known) = self.scratch.slots.get_mut(slot as usize) {
             let words = Words::of(text);
             known.words = [words.head, words.print, words.tail, words.bit()];
             known.mark = Slot::mark(self.generation, Kept::Text);
-            known.place = number(self.used);
+            known.place = place;
         }
-        self.used += 1;
+    }
+
+    fn keep_facts(&mut self) {
+        let [act, kind] = facts(self.event);
+        self.note(FACTS, Kept::Number, act);
+        if let Some(known) = self.scratch.slots.get_mut(FACTS as usize) {
+            known.words[1] = kind;
+        }
+    }
+
+    /// Keeps whether a text has any of several parts; nothing if there is no text.
+    #[inline(never)]
+    fn keep_gate(&mut self, slot: SlotId, text: SlotId, parts: &Parts) {
+        let place = self.slot(text).filter(|known| known.kept() == Kept::Text);
+        let place = place.map(|known| known.place as usize);
+        match place.and_then(|place| self.texts.get(place)) {
+            Some(text) => self.note(slot, Kept::Number, parts.are_any_in(text).into()),
+            None => self.note(slot, Kept::Absent, 0),
+        }
     }
 
     #[inline(never)]

@@ -3,18 +3,21 @@
 //! `pool` holds every source, comparison and composite once; `build` lays out, for each class of
 //! event types, the rules that can match there; `guard` finds what must hold before a rule can
 //! match, `probe` answers that for many rules together; `machine` runs it all on one event.
-//! `quick` is how it asks most of the questions, `gate` what spares it most searches of texts, and
-//! `shortcut` leaves out what is known already where it would be asked. A source is read at most
-//! once an event, a dear comparison judged at most once, and only if asked.
+//! `quick` is how it asks most of the questions, `glance` which of them the facts of the event
+//! answer at once, `gate` what spares it most searches of texts, and `shortcut` leaves out what is
+//! known already where it would be asked. What is read (`reading`) is read at most once an event, a
+//! dear comparison judged at most once, and only if asked.
 
 mod build;
 pub mod cost;
 mod gate;
+mod glance;
 mod guard;
 mod machine;
 mod pool;
 mod probe;
 mod quick;
+mod reading;
 mod shortcut;
 
 pub(super) use build::Input;

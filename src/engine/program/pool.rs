@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::cost::Estimate;
+use super::glance::Glance;
+use super::reading::Reading;
 use crate::engine::comparison::{Quantifier, RightTest, Test};
 use crate::engine::condition::{Node, Predicate};
 use crate::engine::event_set::EventSet;
 use crate::engine::matchers::BytesTest;
 use crate::engine::transform::Source;
 use crate::event::{EventType, Kind, Value};
+use crate::fields::Arg;
 
 /// Number of a comparison.
 pub(super) type PredicateId = u32;
@@ -26,6 +29,9 @@ pub(super) const TRUE: NodeId = 0;
 /// The node that is false.
 pub(super) const FALSE: NodeId = 1;
 
+/// What it costs to look at the facts, in nanoseconds.
+const COST_OF_GLANCE: f32 = 0.5;
+
 /// A comparison with the numbers of its sources.
 #[derive(Clone, Debug)]
 pub(super) enum Judge {
@@ -35,6 +41,8 @@ pub(super) enum Judge {
     Values { left: SlotId, right: SlotId, test: RightTest },
     /// The event's type.
     Types(Box<EventSet>),
+    /// A fact of the event.
+    Glance(Glance),
 }
 
 /// A node: negations are pushed down to the leaves.
@@ -49,26 +57,31 @@ pub(super) enum Shape {
 /// Everything that rules share.
 #[derive(Debug)]
 pub(super) struct Pool {
-    pub(super) slots: Vec<Source>,
+    pub(super) slots: Vec<Reading>,
     pub(super) judges: Vec<Judge>,
     shapes: Vec<Shape>,
     estimates: Vec<Estimate>,
     slot_of: FxHashMap<Box<str>, SlotId>,
+    /// The slots of fields, by how they are read: some have two names.
+    field_of: FxHashMap<(usize, Arg, bool), SlotId>,
     judge_of: FxHashMap<Box<str>, PredicateId>,
     types_of: FxHashMap<EventSet, PredicateId>,
+    glance_of: FxHashMap<Glance, PredicateId>,
     node_of: FxHashMap<Shape, NodeId>,
 }
 
 impl Pool {
     pub(super) fn new() -> Self {
         let mut pool = Self {
-            slots: Vec::new(),
+            slots: vec![Reading::Facts],
             judges: Vec::new(),
             shapes: Vec::new(),
             estimates: Vec::new(),
             slot_of: FxHashMap::default(),
+            field_of: FxHashMap::default(),
             judge_of: FxHashMap::default(),
             types_of: FxHashMap::default(),
+            glance_of: FxHashMap::default(),
             node_of: FxHashMap::default(),
         };
         pool.intern(Shape::Constant(true), Estimate { cost: 0.0, chance: 1.0 });
@@ -92,8 +105,11 @@ impl Pool {
                 Some(value) if value == is_positive => TRUE,
                 Some(_) => FALSE,
                 None => {
+                    let estimate = Estimate::of(predicate);
                     let id = self.predicate(predicate);
-                    self.leaf(id, is_positive, Estimate::of(predicate))
+                    let is_glance = matches!(self.judges.get(id as usize), Some(Judge::Glance(_)));
+                    let cost = if is_glance { COST_OF_GLANCE } else { estimate.cost };
+                    self.leaf(id, is_positive, Estimate { cost, ..estimate })
                 }
             },
         }
@@ -213,13 +229,11 @@ impl Pool {
         let folded = match self.shape(id).clone() {
             Shape::Constant(_) => id,
             Shape::Leaf { predicate, is_positive } => {
-                match self
-                    .judges
-                    .get(predicate as usize)
-                    .and_then(|judge| judge.of_type(&self.slots, ty))
-                {
-                    Some(value) if value == is_positive => TRUE,
-                    Some(_) => FALSE,
+                let judge = self.judges.get(predicate as usize);
+                match judge.and_then(|judge| judge.of_type(&self.slots, ty)) {
+                    Some(OfType::Always(value)) if value == is_positive => TRUE,
+                    Some(OfType::Always(_)) => FALSE,
+                    Some(OfType::Flags(glances)) => self.any_glance(&glances, is_positive),
                     None => id,
                 }
             }
@@ -262,7 +276,17 @@ impl Pool {
         if let Some(id) = self.judge_of.get(&predicate.text) {
             return *id;
         }
-        let slot = self.slot(&predicate.source, &predicate.source_text);
+        if let Some(glance) = Glance::of(&predicate.source, predicate.quantifier, &predicate.test) {
+            let id = self.glance(glance);
+            self.judge_of.insert(predicate.text.clone(), id);
+            return id;
+        }
+        let slot = match unmade(predicate) {
+            Some(source) => {
+                self.slot(&source, &format!("what {} is made of", predicate.source_text))
+            }
+            None => self.slot(&predicate.source, &predicate.source_text),
+        };
         let judge = match &predicate.test {
             Test::Right(test) => {
                 let right = self.slot(&test.source, &test.source_text);
@@ -279,12 +303,41 @@ impl Pool {
         id
     }
 
+    fn glance(&mut self, glance: Glance) -> PredicateId {
+        if let Some(id) = self.glance_of.get(&glance) {
+            return *id;
+        }
+        let id = number(self.judges.len());
+        self.judges.push(Judge::Glance(glance));
+        self.glance_of.insert(glance, id);
+        id
+    }
+
+    /// The node that is true if any of these is, or its opposite.
+    fn any_glance(&mut self, glances: &[Glance], is_positive: bool) -> NodeId {
+        let leaf = |glance: &Glance| {
+            let id = self.glance(*glance);
+            self.leaf(id, is_positive, Estimate { cost: COST_OF_GLANCE, chance: 0.1 })
+        };
+        let leaves = glances.iter().map(leaf).collect();
+        if is_positive { self.or(leaves) } else { self.and(leaves) }
+    }
+
     fn slot(&mut self, source: &Source, text: &str) -> SlotId {
         if let Some(id) = self.slot_of.get(text) {
             return *id;
         }
-        let id = number(self.slots.len());
-        self.slots.push(source.clone());
+        let new = number(self.slots.len());
+        let id = match source {
+            Source::Field { field, read, is_text } => {
+                let key = (*read as usize, field.arg.clone(), *is_text);
+                *self.field_of.entry(key).or_insert(new)
+            }
+            _ => new,
+        };
+        if id == new {
+            self.slots.push(Reading::Source(source.clone()));
+        }
         self.slot_of.insert(text.into(), id);
         id
     }
@@ -314,14 +367,28 @@ impl Pool {
     }
 }
 
+/// What a comparison says of the events of one type.
+enum OfType {
+    /// Always the same.
+    Always(bool),
+    /// That one of these holds.
+    Flags(Vec<Glance>),
+}
+
 impl Judge {
-    /// What it says of every event of a type, if that is always the same.
-    fn of_type(&self, slots: &[Source], ty: EventType) -> Option<bool> {
+    /// What it says of the events of a type, if that is simpler than for others.
+    fn of_type(&self, slots: &[Reading], ty: EventType) -> Option<OfType> {
         match self {
-            Self::Types(set) => Some(set.contains(ty)),
-            Self::Values { .. } => None,
+            Self::Types(set) => Some(OfType::Always(set.contains(ty))),
+            Self::Values { .. } | Self::Glance(_) => None,
             Self::Value { slot, quantifier, test } => {
-                let Some(Source::Field { field, .. }) = slots.get(*slot as usize) else {
+                let Some(Reading::Source(source)) = slots.get(*slot as usize) else {
+                    return None;
+                };
+                if let Some(flags) = Glance::of_flags(source, test, ty) {
+                    return Some(OfType::Flags(flags));
+                }
+                let Source::Field { field, .. } = source else {
                     return None;
                 };
                 let is_system_call = matches!(ty.info().kind, Kind::Syscall | Kind::Generic);
@@ -330,10 +397,26 @@ impl Judge {
                     "evt.dir" => ty.info().direction(),
                     _ => return None,
                 };
-                Some(quantifier.holds(test, Value::Bytes(value.as_bytes())))
+                let holds = quantifier.holds(test, Value::Bytes(value.as_bytes()));
+                Some(OfType::Always(holds))
             }
         }
     }
+}
+
+/// Where a comparison may look for parts of a text without making the text.
+fn unmade(predicate: &Predicate) -> Option<Source> {
+    let (Source::Field { field, .. }, Test::Bytes(test)) = (&predicate.source, &predicate.test)
+    else {
+        return None;
+    };
+    let read = field.info.made_of.filter(|_| field.arg == Arg::None)?;
+    let parts = match test {
+        BytesTest::IContains(part) => vec![&**part],
+        test => test.parts()?,
+    };
+    let has_blank = parts.iter().any(|part| part.contains(&b' '));
+    (!has_blank).then(|| Source::Field { field: field.clone(), read, is_text: false })
 }
 
 /// A number for the next element; there is never enough memory for more than `u32::MAX` of them.

@@ -6,7 +6,9 @@
 
 use std::hint::cold_path;
 
+use super::glance::Glance;
 use super::pool::{Judge, SlotId};
+use super::reading::FACTS;
 use crate::engine::comparison::{Quantifier, Relation, Test};
 use crate::engine::matchers::{BytesTest, Words};
 
@@ -45,8 +47,9 @@ pub(super) enum Kept {
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
 enum Word {
-    /// The number, or the head of the text.
+    /// The number, the head of the text, or the first word of the facts.
     First,
+    /// The print of the text, or the second word of the facts.
     Print,
     Tail,
     /// One bit by the print.
@@ -77,8 +80,10 @@ impl Op {
 
     /// Of a comparison of any kind.
     pub(super) fn of(judge: &Judge) -> Self {
-        let Judge::Value { slot, quantifier: Quantifier::One, test } = judge else {
-            return Self::NONE;
+        let (slot, test) = match judge {
+            Judge::Value { slot, quantifier: Quantifier::One, test } => (slot, test),
+            Judge::Glance(glance) => return Self::of_glance(glance),
+            _ => return Self::NONE,
         };
         match test {
             Test::Bytes(test) => Self::of_text(*slot, test),
@@ -92,6 +97,18 @@ impl Op {
             Test::Unsigned(relation, literal) => Self::of_relation(*slot, *relation, *literal, 0),
             _ => Self::NONE,
         }
+    }
+
+    const fn of_glance(glance: &Glance) -> Self {
+        let (equal, other) =
+            if glance.equal { (Answer::Yes, Answer::No) } else { (Answer::No, Answer::Yes) };
+        let word = if glance.word == 0 { Word::First } else { Word::Print };
+        Self { word, ..Self::of_number(FACTS, glance.mask, glance.wanted, equal, other) }
+    }
+
+    /// Of a comparison that stands behind a gate.
+    pub(super) const fn behind(gate: SlotId) -> Self {
+        Self::of_number(gate, u64::MAX, 1, Answer::Ask, Answer::No)
     }
 
     const fn of_number(slot: SlotId, mask: u64, wanted: u64, equal: Answer, other: Answer) -> Self {

@@ -10,7 +10,7 @@ use super::pool::number;
 use super::{END, NEXT, Step};
 
 /// So many comparisons are remembered on the way; those that are asked most.
-const MAX_KNOWN: usize = 64;
+const MAX_KNOWN: usize = 128;
 
 /// So many times as many steps there may be, and so many more, before nothing is remembered.
 const MAX_GROWTH: usize = 2;
@@ -19,19 +19,19 @@ const MAX_MORE: usize = 4096;
 /// What is known at a place of the program: a bit for each of the comparisons that are remembered.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 struct Known {
-    asked: u64,
-    held: u64,
+    asked: u128,
+    held: u128,
 }
 
 impl Known {
-    const fn with(self, bit: u64, held: bool) -> Self {
+    const fn with(self, bit: u128, held: bool) -> Self {
         Self {
             asked: self.asked | bit,
             held: if held { self.held | bit } else { self.held & !bit },
         }
     }
 
-    const fn only(self, bits: u64) -> Self {
+    const fn only(self, bits: u128) -> Self {
         Self { asked: self.asked & bits, held: self.held & bits }
     }
 }
@@ -40,9 +40,9 @@ impl Known {
 pub(super) struct Shortcuts<'s> {
     old: &'s [Step],
     /// The bit of each comparison that is remembered.
-    bits: FxHashMap<u32, u64>,
+    bits: FxHashMap<u32, u128>,
     /// Of each old step, what is asked from there on.
-    asked_from: Vec<u64>,
+    asked_from: Vec<u128>,
     new: Vec<Step>,
     places: FxHashMap<(u32, Known), u32>,
     /// Steps that have a new place, but aren't laid yet.
@@ -53,7 +53,7 @@ impl<'s> Shortcuts<'s> {
     /// For steps of which each is only followed by earlier ones.
     pub(super) fn new(old: &'s [Step]) -> Self {
         let bits = bits(old);
-        let mut asked_from: Vec<u64> = Vec::with_capacity(old.len());
+        let mut asked_from: Vec<u128> = Vec::with_capacity(old.len());
         for step in old {
             let from = |place: u32| asked_from.get(place as usize).copied().unwrap_or(0);
             asked_from.push(match *step {
@@ -133,7 +133,7 @@ impl<'s> Shortcuts<'s> {
 }
 
 /// A bit for each comparison that is worth remembering.
-fn bits(steps: &[Step]) -> FxHashMap<u32, u64> {
+fn bits(steps: &[Step]) -> FxHashMap<u32, u128> {
     let mut counts: FxHashMap<u32, usize> = FxHashMap::default();
     for step in steps {
         if let Step::Test { predicate, .. } = step {

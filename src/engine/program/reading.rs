@@ -1,0 +1,24 @@
+//! What is read into a slot.
+
+use super::pool::SlotId;
+use crate::engine::matchers::Parts;
+use crate::engine::transform::Source;
+
+/// Where the value of a slot comes from.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// The words of the event's facts.
+    Facts,
+    /// A source of the rules.
+    Source(Source),
+    /// Whether any of several texts stands in the text of another slot.
+    Gate {
+        /// The other slot.
+        text: SlotId,
+        /// The texts.
+        parts: Parts,
+    },
+}
+
+/// The slot of the facts.
+pub(super) const FACTS: SlotId = 0;

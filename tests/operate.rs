@@ -57,6 +57,11 @@ fn the_web_server_answers_while_the_agent_watches() {
     assert!(value("eyas_outputs_latency_seconds_count") >= 1.0);
     assert!(value("eyas_outputs_waiting{output=\"stdout\"}") <= 16_384.0);
     assert!(value("falcosecurity_falco_memory_rss_bytes") > 1e6);
+    // The test's own process was known, or read, when it opened something.
+    let looked_up = ["n_cached_thread_lookups", "n_noncached_thread_lookups"]
+        .map(|name| value(&format!("falcosecurity_falco_{name}_total")));
+    assert!(looked_up.iter().sum::<f64>() >= 1.0);
+    assert!(value("falcosecurity_falco_n_noncached_fd_lookups_total") >= 0.0);
     assert!(get(&address, "/").unwrap().contains("<title>eyas</title>"));
     let state: serde_json::Value =
         serde_json::from_str(&get(&address, "/api/state?after=0").unwrap()).unwrap();

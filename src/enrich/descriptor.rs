@@ -12,6 +12,7 @@ use crate::event::Bytes;
 use crate::event::Fd;
 use crate::event::FdKind;
 use crate::event::Role;
+use crate::metrics::METRICS;
 use crate::procfs::ProcessDir;
 
 /// Names of anonymous inodes.
@@ -50,6 +51,15 @@ impl Describer {
         number: i64,
         role: Option<Role>,
     ) -> Option<Fd> {
+        METRICS.enrich.descriptors.increment();
+        let found = self.look(process, number, role);
+        if found.is_none() {
+            METRICS.enrich.descriptors_missed.increment();
+        }
+        found
+    }
+
+    fn look(&mut self, process: &ProcessDir, number: i64, role: Option<Role>) -> Option<Fd> {
         let number = i32::try_from(number).ok()?;
         let fds = process.fds().ok()?;
         let text = fds.link(number, &mut self.link[..]).ok()?;

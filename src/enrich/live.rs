@@ -52,6 +52,7 @@ use crate::event::Thread;
 use crate::event::Unread;
 use crate::event::World;
 use crate::event::known;
+use crate::metrics::METRICS;
 use crate::procfs::Proc;
 use crate::procfs::ProcessDir;
 use crate::sys::clock;
@@ -352,14 +353,19 @@ impl LiveEnricher {
         const MAX_DEPTH: usize = 16;
         let mut pid = i64::from(pid);
         for _ in 0..MAX_DEPTH {
-            if pid <= 0 || self.world.threads.contains_key(&pid) {
+            if pid <= 0 {
+                return;
+            }
+            if self.world.threads.contains_key(&pid) {
+                METRICS.enrich.known.increment();
                 return;
             }
             let process = i32::try_from(pid).ok().and_then(|pid| self.proc.process(pid).ok());
-            let Some(process) = process else { return };
-            if !self.read_new(&process, pid) {
+            if !process.is_some_and(|process| self.read_new(&process, pid)) {
+                METRICS.enrich.missed.increment();
                 return;
             }
+            METRICS.enrich.read.increment();
             pid = self.world.thread(pid).map_or(0, |thread| thread.ptid);
         }
     }

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use super::live::MAX_HOLD_NS;
 use crate::event::Param;
 use crate::event::Thread;
+use crate::metrics::METRICS;
 use crate::sys::abi::FAN_CLOSE_NOWRITE;
 use crate::sys::abi::FAN_CLOSE_WRITE;
 
@@ -212,6 +213,10 @@ impl PendingOpens {
             return (Some(earlier), Some(open));
         }
         let evicted = if self.waiting.len() >= self.max { self.pop_oldest() } else { None };
+        if evicted.is_some() {
+            METRICS.enrich.opens_crowded.increment();
+        }
+        METRICS.enrich.opens_kept.increment();
         self.queue.push_back((open.ts.saturating_add(MAX_HOLD_NS), key));
         self.waiting.insert(key, open);
         (evicted, None)
@@ -220,7 +225,9 @@ impl PendingOpens {
     /// A close was seen, not merged with an open. Gives the open that it ends, with its mode.
     pub fn closed(&mut self, key: Key, mask: u64) -> Option<(PendingOpen, OpenMode)> {
         let mode = OpenMode::of_close(self.told.take(key, mask))?;
-        Some((self.waiting.remove(&key)?, mode))
+        let open = self.waiting.remove(&key)?;
+        METRICS.enrich.opens_closed.increment();
+        Some((open, mode))
     }
 
     /// The executable of `pid`, or its interpreter, turned out to be this file: its open was
@@ -231,6 +238,12 @@ impl PendingOpens {
 
     /// An open that has waited long enough at `now_ns`.
     pub fn pop_due(&mut self, now_ns: u64) -> Option<PendingOpen> {
+        let due = self.pop_before(now_ns)?;
+        METRICS.enrich.opens_expired.increment();
+        Some(due)
+    }
+
+    fn pop_before(&mut self, now_ns: u64) -> Option<PendingOpen> {
         while let Some((due, key)) = self.queue.front().copied() {
             // An entry whose open was told meanwhile may stand before a later open's own.
             let open_due = self.waiting.get(&key).map(|open| open.ts.saturating_add(MAX_HOLD_NS));
@@ -252,7 +265,7 @@ impl PendingOpens {
     }
 
     fn pop_oldest(&mut self) -> Option<PendingOpen> {
-        self.pop_due(u64::MAX)
+        self.pop_before(u64::MAX)
     }
 }
 

@@ -111,6 +111,15 @@ metrics! {
         added: Counter = "Processes and threads put into the table.",
         removed: Counter = "Processes and threads taken out of the table.",
         forgotten: Counter = "Living processes forgotten because the table was full.",
+        known: Counter = "Processes looked up that were in the table.",
+        read: Counter = "Processes looked up that were not, and were read from /proc.",
+        missed: Counter = "Processes looked up that were gone, or could not be read.",
+        descriptors: Counter = "Descriptors of processes looked up in /proc.",
+        descriptors_missed: Counter = "Descriptors looked up that were closed, or could not be read.",
+        opens_kept: Counter = "Opens kept for their close, which tells their mode.",
+        opens_closed: Counter = "Opens kept whose close came.",
+        opens_crowded: Counter = "Opens told without their mode since there was no room to keep more.",
+        opens_expired: Counter = "Opens told without their mode since no close came in time.",
         resyncs: Counter = "Times at which the process table was built again from /proc.",
     }
     /// Rules.

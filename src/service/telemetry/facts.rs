@@ -1,7 +1,7 @@
 //! Falco's numbers about itself: one row each, with its name in a snapshot and for Prometheus.
 
 use crate::config::Metrics as Settings;
-use crate::metrics::Kind;
+use crate::metrics::{Kind, METRICS};
 
 use super::usage::Usage;
 
@@ -91,6 +91,15 @@ pub(super) static FACTS: &[Fact] = &[
     Fact { key: "falco.n_added_threads", prometheus: "falco_n_added_threads_total", kind: Counter, section: State, help: "Entries put into the process table.", read: |s| count(s.threads_added) },
     Fact { key: "falco.n_removed_threads", prometheus: "falco_n_removed_threads_total", kind: Counter, section: State, help: "Entries taken out of the process table.", read: |s| count(s.threads_removed) },
     Fact { key: "falco.n_drops_full_threadtable", prometheus: "falco_n_drops_full_threadtable_total", kind: Counter, section: State, help: "Living processes forgotten because the process table was full.", read: |s| count(s.threads_forgotten) },
+    Fact { key: "falco.n_noncached_fd_lookups", prometheus: "falco_n_noncached_fd_lookups_total", kind: Counter, section: State, help: "Descriptors looked up in /proc.", read: |_| count(METRICS.enrich.descriptors.get()) },
+    Fact { key: "falco.n_failed_fd_lookups", prometheus: "falco_n_failed_fd_lookups_total", kind: Counter, section: State, help: "Descriptors looked up that were closed, or could not be read.", read: |_| count(METRICS.enrich.descriptors_missed.get()) },
+    Fact { key: "falco.n_stored_evts", prometheus: "falco_n_stored_evts_total", kind: Counter, section: State, help: "Opens kept for their close, which tells their mode.", read: |_| count(METRICS.enrich.opens_kept.get()) },
+    Fact { key: "falco.n_store_evts_drops", prometheus: "falco_n_store_evts_drops_total", kind: Counter, section: State, help: "Opens told without their mode since there was no room to keep more.", read: |_| count(METRICS.enrich.opens_crowded.get()) },
+    Fact { key: "falco.n_retrieved_evts", prometheus: "falco_n_retrieved_evts_total", kind: Counter, section: State, help: "Opens kept whose close came.", read: |_| count(METRICS.enrich.opens_closed.get()) },
+    Fact { key: "falco.n_retrieve_evts_drops", prometheus: "falco_n_retrieve_evts_drops_total", kind: Counter, section: State, help: "Opens kept whose close didn't come in time.", read: |_| count(METRICS.enrich.opens_expired.get()) },
+    Fact { key: "falco.n_cached_thread_lookups", prometheus: "falco_n_cached_thread_lookups_total", kind: Counter, section: State, help: "Processes looked up that were in the process table.", read: |_| count(METRICS.enrich.known.get()) },
+    Fact { key: "falco.n_noncached_thread_lookups", prometheus: "falco_n_noncached_thread_lookups_total", kind: Counter, section: State, help: "Processes looked up that were not in the process table, and were read from /proc.", read: |_| count(METRICS.enrich.read.get()) },
+    Fact { key: "falco.n_failed_thread_lookups", prometheus: "falco_n_failed_thread_lookups_total", kind: Counter, section: State, help: "Processes looked up that were gone, or could not be read.", read: |_| count(METRICS.enrich.missed.get()) },
     Fact { key: "scap.n_evts", prometheus: "scap_n_evts_total", kind: Counter, section: Kernel, help: "Events that the kernel told and the rules judged.", read: |s| count(s.events) },
     Fact { key: "scap.n_drops", prometheus: "scap_n_drops_total", kind: Counter, section: Kernel, help: "Events lost before they could be judged; a loss of unknown size counts one.", read: |s| count(s.drops) },
 ];

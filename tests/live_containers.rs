@@ -31,6 +31,12 @@ const CONTAINERS: &[Need] = &[Need::Root, Need::Fanotify, Need::ProcConnector, N
 const COUNT: usize = 200;
 const AT_ONCE: usize = 8;
 
+/// So many other processes and threads may come to this host meanwhile.
+const OTHERS: u64 = 100;
+
+/// And so many containers, or what looks like one.
+const OTHER_CONTAINERS: u64 = 10;
+
 /// What an agent holds.
 #[derive(Clone, Copy, Debug)]
 struct Held {
@@ -39,6 +45,9 @@ struct Held {
     marks: usize,
     namespaces: u64,
     roots: u64,
+    /// Entries of the process table, those aside that stay for some seconds.
+    processes: u64,
+    containers: u64,
     resident_kib: u64,
 }
 
@@ -70,6 +79,8 @@ impl Held {
             marks,
             namespaces: metric(address, "eyas_fanotify_namespaces"),
             roots: metric(address, "eyas_rendezvous_roots"),
+            processes: metric(address, "eyas_enrich_processes"),
+            containers: metric(address, "eyas_enrich_containers"),
             resident_kib: resident.split_whitespace().next().unwrap().parse().unwrap(),
         }
     }
@@ -118,6 +129,7 @@ fn two_hundred_containers_leave_nothing_behind() {
         Agent::watch(&sandbox, &[&["-r", rules.to_str().unwrap()], &options[..]].concat());
     let address = address(&agent);
     let namespaces = metric(&address, "eyas_fanotify_namespaces");
+    let containers = metric(&address, "eyas_enrich_containers");
     // What is held for all containers is held from the first ones on.
     run(&docker, 3 * AT_ONCE);
     agent.mark(&sandbox);
@@ -126,9 +138,14 @@ fn two_hundred_containers_leave_nothing_behind() {
         loop {
             let held = Held::by(&agent, &address);
             let is_as_before = before.is_none_or(|before| {
-                held.descriptors <= before.descriptors && held.marks <= before.marks
+                held.descriptors <= before.descriptors
+                    && held.marks <= before.marks
+                    && held.processes <= before.processes + OTHERS
             });
-            if held.namespaces <= namespaces && held.roots <= 1 + namespaces && is_as_before {
+            let are_forgotten = held.namespaces <= namespaces
+                && held.roots <= 1 + namespaces
+                && held.containers <= containers + OTHER_CONTAINERS;
+            if are_forgotten && is_as_before {
                 return held;
             }
             assert!(Instant::now() < deadline, "before {before:?}, now {held:?}");

@@ -66,9 +66,11 @@ pub const MAX_HOLD_NS: u64 = 50_000_000;
 /// How long a change of identity may be held back to learn whether an exec made it: 10 ms.
 pub const MAX_ID_HOLD_NS: u64 = 10_000_000;
 
-/// How often the addresses of the interfaces are read, and containers forgotten that nobody is in:
-/// once a minute.
-const SELDOM_NS: u64 = 60_000_000_000;
+/// How often the addresses of the interfaces are read: once a minute.
+const ADDRESSES_NS: u64 = 60_000_000_000;
+
+/// How often containers are forgotten that nobody is in: every 10 s.
+const CONTAINERS_NS: u64 = 10_000_000_000;
 
 /// Nanoseconds of a clock tick as `/proc` counts them.
 const TICK_NS: u64 = 1_000_000_000 / TICKS_PER_SECOND;
@@ -110,7 +112,8 @@ pub struct LiveEnricher {
     pub(super) settings: Settings,
     pub(super) out: Out,
     pub(super) paths: Paths,
-    seldom_due_ns: u64,
+    addresses_due_ns: u64,
+    containers_due_ns: u64,
 }
 
 impl LiveEnricher {
@@ -148,7 +151,8 @@ impl LiveEnricher {
             needs: Needs::default(),
             out: Out::default(),
             paths: Paths::default(),
-            seldom_due_ns: 0,
+            addresses_due_ns: 0,
+            containers_due_ns: 0,
             settings,
             proc,
         };
@@ -214,8 +218,11 @@ impl LiveEnricher {
         self.table.expire(&mut self.world, now_ns);
         self.looks.expire(clock::monotonic_ns());
         self.users.refresh_host(now_ns, &mut self.world);
-        if now_ns >= self.seldom_due_ns {
+        if now_ns >= self.addresses_due_ns {
             self.refresh_addresses(now_ns);
+        }
+        if now_ns >= self.containers_due_ns {
+            self.containers_due_ns = now_ns.saturating_add(CONTAINERS_NS);
             self.forget_containers();
         }
     }
@@ -237,7 +244,7 @@ impl LiveEnricher {
 
     /// Reads the addresses of this machine's interfaces, which may change.
     fn refresh_addresses(&mut self, now_ns: u64) {
-        self.seldom_due_ns = now_ns.saturating_add(SELDOM_NS);
+        self.addresses_due_ns = now_ns.saturating_add(ADDRESSES_NS);
         if let Ok(interfaces) = nix::ifaddrs::getifaddrs() {
             let own = interfaces.filter_map(|interface| address_of(&interface.address?));
             self.world.host.addresses = own.collect();
@@ -273,6 +280,12 @@ impl LiveEnricher {
         for pid in gone {
             self.table.died(&mut self.world, pid, self.out.now_ns);
         }
+    }
+
+    /// How many containers are known; those without a process are soon forgotten.
+    #[must_use]
+    pub fn container_count(&self) -> u64 {
+        u64::try_from(self.world.containers.len()).unwrap_or(u64::MAX)
     }
 
     /// How many processes are in the table, the dead ones of the last seconds among them.

@@ -120,6 +120,7 @@ metrics! {
         opens_closed: Counter = "Opens kept whose close came.",
         opens_crowded: Counter = "Opens told without their mode since there was no room to keep more.",
         opens_expired: Counter = "Opens told without their mode since no close came in time.",
+        containers: Gauge = "Containers that are known, those of the last seconds' dead processes among them.",
         resyncs: Counter = "Times at which the process table was built again from /proc.",
     }
     /// Rules.

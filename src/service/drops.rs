@@ -85,7 +85,8 @@ impl Drops {
             Some(pending) => {
                 pending.lost = pending.lost.saturating_add(lost);
                 pending.is_known &= loss.count.is_some();
-                pending.until_ns = loss.until_ns;
+                pending.since_ns = pending.since_ns.min(loss.since_ns);
+                pending.until_ns = pending.until_ns.max(loss.until_ns);
                 if !pending.what.contains(&what) && pending.what.len() < MAX_WHAT {
                     pending.what = format!("{}, {what}", pending.what);
                 }
@@ -238,6 +239,17 @@ mod tests {
         assert_eq!(field("n_evts"), "10");
         assert_eq!(field("eyas_cause"), "fanotify: kernel event queue full");
         assert_eq!(drops.check(2 * SECOND_NS, 10), None);
+    }
+
+    #[test]
+    fn losses_that_are_told_together_are_told_with_the_whole_time() {
+        let mut drops = drops(0.0);
+        for (since_ns, until_ns) in [(5, 9), (3, 4), (6, 7)] {
+            drops.note(&Loss { since_ns, until_ns, ..loss(None) }, None);
+        }
+        let reaction = drops.check(SECOND_NS, 0).unwrap();
+        let field = |name| reaction.fields.iter().find(|field| field.0 == name).unwrap().1.as_str();
+        assert_eq!((field("eyas_since_ns"), field("eyas_until_ns")), ("3", "9"));
     }
 
     #[test]

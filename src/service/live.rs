@@ -483,6 +483,7 @@ impl Live {
             METRICS.enrich.resyncs.increment();
         }
         METRICS.enrich.processes.set(self.enricher.process_count());
+        METRICS.enrich.containers.set(self.enricher.container_count());
         METRICS.enrich.forgotten.reach(self.enricher.forgotten_processes());
         let (added, removed) = self.enricher.turnover();
         METRICS.enrich.added.reach(added);

@@ -1,7 +1,9 @@
 //! Losses between their discovery and the end of the loop's turn, in which they are told, and the
 //! reading of /proc that some of them call for.
 
+use crate::log;
 use crate::log::Level;
+use crate::log::Limit;
 use crate::log_limited;
 use crate::metrics::METRICS;
 use crate::sources::Drained;
@@ -20,6 +22,8 @@ pub(super) struct Losses {
     waiting: Vec<Loss>,
     /// Each with the moment when it was noticed.
     refused: Vec<(Refused, u64)>,
+    /// What keeps the log short, of each source and cause by itself: one must not hide another.
+    limits: Vec<(&'static str, LossCause, Limit)>,
     resync_due: bool,
     resynced_at_ns: u64,
 }
@@ -49,9 +53,7 @@ impl Losses {
     pub(super) fn tell(&mut self, drops: &mut Drops) -> u64 {
         let mut sum: u64 = 0;
         for loss in self.waiting.drain(..) {
-            let count =
-                loss.count.map_or_else(|| "an unknown number".to_owned(), |n| n.to_string());
-            log_limited!(Level::Warning, "{}: {count} of events lost: {}", loss.source, loss.cause);
+            log_loss(&loss, limit_of(&mut self.limits, &loss));
             sum = sum.saturating_add(tell(&loss, None, drops));
         }
         for (mount, now_ns) in self.refused.drain(..) {
@@ -83,6 +85,32 @@ impl Losses {
         }
         is_due
     }
+}
+
+/// The limit of a loss's kind.
+fn limit_of<'l>(
+    limits: &'l mut Vec<(&'static str, LossCause, Limit)>,
+    loss: &Loss,
+) -> Option<&'l Limit> {
+    let is_it = |(source, cause, _): &(&str, LossCause, Limit)| {
+        (*source, *cause) == (loss.source, loss.cause)
+    };
+    let place = limits.iter().position(is_it).unwrap_or(limits.len());
+    if place == limits.len() {
+        limits.push((loss.source, loss.cause, Limit::new()));
+    }
+    limits.get(place).map(|(.., limit)| limit)
+}
+
+fn log_loss(loss: &Loss, limit: Option<&Limit>) {
+    let Some(left_out) = limit.and_then(Limit::pass) else { return };
+    let Loss { source, cause, count, .. } = loss;
+    let count = count.map_or_else(|| "an unknown number".to_owned(), |count| count.to_string());
+    let left_out = match left_out {
+        0 => String::new(),
+        count => format!(" ({count} such messages were left out)"),
+    };
+    log!(Level::Warning, "{source}: {count} of events lost: {cause}{left_out}");
 }
 
 fn tell(loss: &Loss, detail: Option<&str>, drops: &mut Drops) -> u64 {
@@ -124,6 +152,16 @@ mod tests {
         }
         losses.note(drained("fanotify", LossCause::Unopened));
         assert!(!losses.take_resync(now_ns), "that says nothing of processes");
+    }
+
+    #[test]
+    fn one_kind_of_loss_does_not_keep_another_out_of_the_log() {
+        let mut limits = Vec::new();
+        let of = |cause| drained("fanotify", cause).loss.unwrap();
+        let mut may_pass = |cause| limit_of(&mut limits, &of(cause)).and_then(Limit::pass);
+        assert_eq!(may_pass(LossCause::StoodStill), Some(0));
+        assert_eq!(may_pass(LossCause::QueueOverflow), Some(0));
+        assert_eq!(may_pass(LossCause::QueueOverflow), None);
     }
 
     #[test]

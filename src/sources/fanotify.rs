@@ -127,7 +127,8 @@ pub struct FileWatch {
     own_pid: i32,
     buffer: Vec<u8>,
     path: Vec<u8>,
-    drained_at_ns: u64,
+    /// When nothing was queued last: an overflow is told behind all that is.
+    emptied_at_ns: u64,
 }
 
 impl FileWatch {
@@ -160,7 +161,7 @@ impl FileWatch {
             own_pid: process::own_pid(),
             buffer: vec![0; EVENTS_PER_READ * abi::FAN_EVENT_METADATA_LEN],
             path: vec![0; PATH_ROOM],
-            drained_at_ns: clock::realtime_ns(),
+            emptied_at_ns: clock::realtime_ns(),
         };
         watch.follow_mounts()?;
         let (namespaces, mark) = watch.namespaces();
@@ -324,7 +325,7 @@ impl FileWatch {
             source: NAME,
             cause: if tally.overflowed { LossCause::QueueOverflow } else { LossCause::Unopened },
             count: (!tally.overflowed).then_some(tally.unopened),
-            since_ns: self.drained_at_ns,
+            since_ns: self.emptied_at_ns,
             until_ns: now_ns,
         })
     }
@@ -369,7 +370,9 @@ impl Source for FileWatch {
         }
         let now_ns = clock::realtime_ns();
         let loss = self.loss(&tally, now_ns);
-        self.drained_at_ns = now_ns;
+        if !more {
+            self.emptied_at_ns = now_ns;
+        }
         Ok(Drained { more, loss })
     }
 }

@@ -68,7 +68,7 @@ pub struct Loss {
     pub cause: LossCause,
     /// How many; `None` if the kernel does not say.
     pub count: Option<u64>,
-    /// Nanoseconds since the epoch: not before the drain before this one.
+    /// Nanoseconds since the epoch: not before the last drain that left nothing.
     pub since_ns: u64,
     /// Nanoseconds since the epoch: not after this drain.
     pub until_ns: u64,

@@ -1,8 +1,24 @@
-//! Scalars and sequences of an item: what has to be there, and what text means.
+//! The text of a file; scalars and sequences of an item: what has to be there, what text means.
 
 use super::Read;
 use crate::engine::context::Place;
 use crate::engine::yaml::Node;
+
+/// The text of a file without its byte order mark: UTF-8, or UTF-16 if the mark says so. What is
+/// neither is replaced.
+pub(super) fn file(bytes: &[u8]) -> String {
+    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (units, _) = bytes.as_chunks::<2>();
+        let chars = char::decode_utf16(units.iter().map(|two| unit(*two)));
+        chars.map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest).into_owned(),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
 
 /// The text of `key`; it has to be there.
 pub(super) fn text<'a>(item: Node<'a>, key: &str, place: &Place) -> Read<&'a str> {
@@ -124,6 +140,13 @@ pub(super) fn number(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_may_be_of_another_width() {
+        assert_eq!(file(b"\xef\xbb\xbfa\xff"), "a\u{fffd}");
+        assert_eq!(file(b"\xff\xfea\0\xe9\0\n"), "a\u{e9}");
+        assert_eq!(file(b"\xfe\xff\xd8\x3d\xde\0\0b"), "\u{1f600}b");
+    }
 
     #[test]
     fn booleans_are_lower_capitalised_or_upper() {

@@ -169,9 +169,7 @@ impl Loader {
     /// used; further files can still be added, to see what is wrong with them.
     pub fn add(&mut self, name: &str, text: &[u8]) -> FileResult {
         self.bytes += text.len();
-        let text = String::from_utf8_lossy(text);
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
-        let file = Arc::new(File::new(name, text));
+        let file = Arc::new(File::new(name, decode::file(text)));
         let mut result = FileResult {
             name: name.to_owned(),
             errors: Vec::new(),

@@ -141,6 +141,11 @@ impl<'a> Builder<'a> {
                     *self.anchors.get(&anchor).ok_or("the referenced anchor is not defined")?;
                 self.add(id, 0, weight)
             }
+            // An anchor is known in its document alone.
+            Event::DocumentStart(_) => {
+                self.anchors.clear();
+                Ok(())
+            }
             Event::SequenceStart(anchor, _) => self.begin(anchor, offset, Kind::Sequence),
             Event::MappingStart(anchor, _) => self.begin(anchor, offset, Kind::Map),
             Event::SequenceEnd | Event::MappingEnd => self.close(),

@@ -4,6 +4,8 @@
 pub(super) fn place(text: &str, at: usize, info: &str) -> usize {
     let found = if info.contains("found unknown escape") {
         behind_bad_escape(text, at)
+    } else if info.contains("indicator equal to 0") {
+        text.get(at..).and_then(|rest| rest.find('0')).map(|zero| at + zero + 1)
     } else if info.contains("anchor or alias, did not find") {
         Some(at + 1)
     } else if info.contains("did not find expected key") {
@@ -79,6 +81,7 @@ mod tests {
     fn faults_are_where_falco_tells_them() {
         assert_eq!(at("- rule: \"x\\qy\"\n"), (0, 12));
         assert_eq!(at("- rule: *\n"), (0, 9));
+        assert_eq!(at("- rule: >-0\n    x\n"), (0, 11));
         assert_eq!(at("- rule: x\n  - desc: y\n"), (1, 2));
         assert_eq!(at("rule: x\n- list: y\n"), (1, 0));
         assert_eq!(at("- rule: x\n  desc\n"), (1, 2));

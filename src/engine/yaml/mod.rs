@@ -269,6 +269,12 @@ mod tests {
     }
 
     #[test]
+    fn an_anchor_is_known_in_its_document_alone() {
+        assert_eq!(only("- &a x\n- *a\n").roots.len(), 1);
+        assert!(parse("- &a x\n---\n- *a\n").is_err());
+    }
+
+    #[test]
     fn two_commas_hold_a_null_at_the_second() {
         let documents = only("- ä\n- [aa, , b,,c]\n");
         let list = root(&documents).sequence().unwrap().nth(1).unwrap();

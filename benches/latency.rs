@@ -6,8 +6,8 @@
 //! `cargo bench --bench latency`, as root; `EYAS_BENCH_SECONDS` and `EYAS_BENCH_RATE` change how
 //! long and how fast; with `EYAS_BENCH_FORK=1` the time is that before fork, and all calls count.
 //!
-//! Measured on two processors that the programs and the agent share (release, 925 programs a second
-//! reached, four runs): median 1.91–2.18 ms, 99 % 8.9–10.6 ms, most 15–33 ms; all were told.
+//! Measured from fork on, on two processors that the programs and the agent share (release, 925
+//! programs a second reached, four runs): median 1.91–2.18 ms, 99 % 8.9–10.6 ms, most 15–33 ms; all were told.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a bench that is wrong may panic")]
 

@@ -140,15 +140,16 @@ pub fn joined<'a, 'b>(
 pub fn spaced<'a>(arena: &'a Arena, head: [&[u8]; 2], list: &[u8]) -> &'a [u8] {
     let list = list.strip_suffix(b"\0").unwrap_or(list);
     let [first, second] = head;
-    let text = arena.alloc_slice_fill_default(first.len() + second.len() + list.len());
-    let (before, rest) = text.split_at_mut(first.len());
-    let (between, items) = rest.split_at_mut(second.len());
-    before.copy_from_slice(first);
-    between.copy_from_slice(second);
-    for (place, byte) in items.iter_mut().zip(list) {
-        *place = if *byte == 0 { b' ' } else { *byte };
+    let before = first.len() + second.len();
+    let mut text = Text::with_capacity(before + list.len(), arena);
+    for part in [first, second, list] {
+        text.push(part);
     }
-    text
+    // Every byte is written, so that it goes by many at a time.
+    for byte in text.bytes.iter_mut().skip(before) {
+        *byte = if *byte == 0 { b' ' } else { *byte };
+    }
+    text.finish()
 }
 
 /// `bytes` as Falco prints text: control characters and what is no UTF-8 become U+FFFD.

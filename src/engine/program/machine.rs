@@ -168,17 +168,12 @@ impl<'e> Machine<'_, 'e> {
         let program = self.program;
         let mut at = entry;
         loop {
-            // By far the most steps are tests; told apart first, they need no jump table.
+            // By far the most steps are tests, and most of those are settled.
+            at = self.settled(at);
             if let Some(test) = program.tests.get(at as usize)
                 && test.predicate != TestStep::NONE
             {
-                at = test.no;
-                if self.holds(test) {
-                    // A jump, not a choice of two values: the processor goes on reading where it
-                    // expects to, before the value that is asked for is there.
-                    cold_path();
-                    at = test.yes;
-                }
+                at = if self.holds(test) { test.yes } else { test.no };
                 continue;
             }
             let Some(step) = program.steps.get(at as usize) else {
@@ -202,24 +197,45 @@ impl<'e> Machine<'_, 'e> {
         }
     }
 
-    /// The result of a comparison.
+    /// The place behind all tests from `at` on that values say something of which were read.
+    ///
+    /// Nothing is written on the way, so that all it needs stays in registers.
+    #[inline(always)]
+    fn settled(&self, mut at: u32) -> u32 {
+        let (tests, slots) = (self.program.tests.as_slice(), self.scratch.slots.as_slice());
+        while let Some(TestStep { op, yes, no, .. }) = tests.get(at as usize)
+            && let Some(known) = slots.get(op.slot as usize)
+            && known.mark == Slot::mark(self.generation, op.kept)
+        {
+            // Jumps, not a choice of values: the processor goes on reading where it expects to,
+            // before the value that is asked for is there.
+            match op.answer(&known.words) {
+                Answer::No => at = *no,
+                Answer::Yes => {
+                    cold_path();
+                    at = *yes;
+                }
+                Answer::Ask => {
+                    cold_path();
+                    break;
+                }
+            }
+        }
+        at
+    }
+
+    /// The result of a comparison that isn't settled.
     #[inline]
     fn holds(&mut self, test: &TestStep) -> bool {
-        let answer = match self.scratch.slots.get(test.op.slot as usize) {
-            Some(known) if known.mark == Slot::mark(self.generation, test.op.kept) => {
-                test.op.answer(&known.words)
-            }
-            _ => self.answer(test),
-        };
-        if answer == Answer::No {
-            return false;
+        match self.answer(test) {
+            Answer::No => false,
+            Answer::Yes => true,
+            Answer::Ask => self.asked(test.predicate),
         }
-        cold_path();
-        answer == Answer::Yes || self.asked(test.predicate)
     }
 
     /// What a value says of a comparison if it wasn't read yet, or isn't kept as expected.
-    #[inline(never)]
+    #[inline]
     fn answer(&mut self, TestStep { op, .. }: &TestStep) -> Answer {
         if op.kept == Kept::Never {
             return Answer::Ask;

@@ -24,6 +24,12 @@ impl FileEvent {
     pub const fn is_overflow(&self) -> bool {
         self.mask & abi::FAN_Q_OVERFLOW != 0
     }
+
+    /// Whether the opener waits for an answer.
+    #[must_use]
+    pub const fn is_asked(&self) -> bool {
+        self.mask & (abi::FAN_OPEN_PERM | abi::FAN_OPEN_EXEC_PERM) != 0
+    }
 }
 
 /// Bytes that are not what the kernel promised.

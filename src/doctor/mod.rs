@@ -31,6 +31,7 @@ use crate::service::plan::Owner;
 use crate::service::plan::Plan;
 use crate::service::plan::Row;
 use crate::service::plan::TOO_OFTEN;
+use crate::service::standing;
 
 use conflicts::Conflict;
 use provenance::Source;
@@ -47,6 +48,8 @@ pub struct Report {
     verdicts: Vec<Verdict>,
     conflicts: Vec<Conflict>,
     wants_rendezvous: bool,
+    /// Where opens are met.
+    met: Vec<String>,
     plan: Plan,
     audit: AuditFacts,
 }
@@ -91,7 +94,8 @@ impl Report {
             let lines = Plan::lines_to_add(rules, &facts);
             conflicts.extend(conflicts::audit(status, &lines, &host::path("/proc")));
         }
-        Self { facilities, verdicts, conflicts, wants_rendezvous, plan, audit: facts.audit }
+        let met = standing::met(rules);
+        Self { facilities, verdicts, conflicts, wants_rendezvous, met, plan, audit: facts.audit }
     }
 
     /// Whether the audit is used, and how or why not.
@@ -128,6 +132,29 @@ impl Report {
         }
     }
 
+    /// Whether opens of what rules name are read while they stand still, and why not.
+    fn open_rendezvous(&self) -> (bool, String) {
+        let has = |name: &str| {
+            self.facilities
+                .iter()
+                .any(|(feature, outcome)| feature.name == name && *outcome == Outcome::Present)
+        };
+        let why = if self.plan.owner(known::OPENAT) == Owner::Audit {
+            "the audit tells of opens exactly, however soon they are closed"
+        } else if self.met.is_empty() {
+            "no rule names files or directories where somebody may be kept waiting"
+        } else if !self.wants_rendezvous {
+            "eyas.rendezvous is off: of short opens the call, the flags and the thread are unknown"
+        } else if !has("fanotify-permission") || !has("fanotify-mount-mark") {
+            "this host lacks what it needs: of short opens the call, the flags and the thread are \
+             unknown"
+        } else {
+            let met = self.met.join(", ");
+            return (true, format!("whoever opens a file there waits until that is read: {met}"));
+        };
+        (false, why.to_owned())
+    }
+
     /// Whether every enabled rule can fire.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -156,10 +183,12 @@ impl Report {
             })
             .collect();
         let (is_used, why) = self.rendezvous();
+        let (opens_are_met, open_why) = self.open_rendezvous();
         let (audit_is_used, audit_why) = self.audit();
         json!({
             "facilities": facilities,
             "rendezvous": { "used": is_used, "why": why },
+            "open_rendezvous": { "used": opens_are_met, "why": open_why, "places": self.met },
             "audit": { "used": audit_is_used, "why": audit_why },
             "rules": {
                 "total": self.verdicts.len(),
@@ -290,6 +319,9 @@ impl fmt::Display for Report {
         let (is_used, why) = self.rendezvous();
         let verb = if is_used { "used" } else { "not used" };
         writeln!(f, "\nRendezvous with programs at their start: {verb}: {why}")?;
+        let (is_used, why) = self.open_rendezvous();
+        let verb = if is_used { "used" } else { "not used" };
+        writeln!(f, "Rendezvous with opens of what rules name: {verb}: {why}")?;
         let (is_used, why) = self.audit();
         let verb = if is_used { "used" } else { "not used" };
         writeln!(f, "Audit: {verb}: {why}")?;
@@ -381,6 +413,7 @@ mod tests {
             verdicts: Vec::new(),
             conflicts: Vec::new(),
             wants_rendezvous: true,
+            met: Vec::new(),
             plan,
             audit: host.audit,
         };

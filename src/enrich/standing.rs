@@ -48,6 +48,8 @@ pub(super) struct Looked {
 struct Opened {
     path: Box<[u8]>,
     at_ns: u64,
+    /// When a record of such an open was last left out.
+    recorded_ns: u64,
 }
 
 impl Looked {
@@ -62,7 +64,7 @@ impl Looked {
         match self.young.get_mut(&key) {
             Some(opened) if *opened.path == *look.path => opened.at_ns = look.wall_ns,
             _ => {
-                let opened = Opened { path: look.path.into(), at_ns: look.wall_ns };
+                let opened = Opened { path: look.path.into(), at_ns: look.wall_ns, recorded_ns: 0 };
                 self.young.insert(key, opened);
             }
         }
@@ -85,10 +87,10 @@ impl Looked {
         let is_it = |opened: &Opened| {
             *opened.path == *record.path && record.read_at_ns.saturating_sub(opened.at_ns) < KEEP_NS
         };
-        let looked = [&self.young, &self.old];
-        if !looked.iter().any(|looked| looked.get(&key).is_some_and(is_it)) {
-            return false;
-        }
+        let Self { young, old, .. } = self;
+        let mut looked = [young, old].into_iter().filter_map(|looked| looked.get_mut(&key));
+        let Some(opened) = looked.find(|opened| is_it(opened)) else { return false };
+        opened.recorded_ns = record.read_at_ns;
         match self.untold.get_mut(&(record.dev, record.ino)).filter(|count| **count > 0) {
             Some(count) => {
                 *count -= 1;
@@ -101,15 +103,26 @@ impl Looked {
 
 impl LiveEnricher {
     /// Learns of an open that was looked at; hand in all that have come before the file records
-    /// that were read before, and tell each by [`standing`](Self::standing).
-    pub fn note_standing(&mut self, look: &Standing<'_>) {
-        match look.call {
-            Some(_) => self.looked.note(look),
-            None => self.looked.note_untold(look),
-        }
+    /// that were read before, and tell each by [`standing`](Self::standing) when it has succeeded.
+    pub fn note_seen(&mut self, look: &Standing<'_>) {
+        self.looked.note(look);
     }
 
-    /// Tells an open that was looked at, as one of `path`: the file's own, or another of its names.
+    /// Learns of one that nobody has looked at: its record counts.
+    pub fn note_unseen(&mut self, look: &Standing<'_>) {
+        self.looked.note_untold(look);
+    }
+
+    /// Whether a record has told that a process has opened that file, after it was looked at.
+    #[must_use]
+    pub fn has_recorded(&self, look: &Standing<'_>) -> bool {
+        let key = (look.pid, look.dev, look.ino);
+        let looked = [&self.looked.young, &self.looked.old];
+        let mut looked = looked.into_iter().filter_map(|looked| looked.get(&key));
+        looked.any(|opened| opened.recorded_ns >= look.wall_ns)
+    }
+
+    /// Tells an open that was looked at and has succeeded, as one of `path`: the file's own, or another of its names.
     pub fn standing(&mut self, look: &Standing<'_>, path: &[u8], sink: &mut EventSink<'_>) {
         let Some(call) = look.call else { return };
         let name = syscall::name(call.abi, call.number);
@@ -165,7 +178,7 @@ impl LiveEnricher {
     }
 }
 
-/// What the call itself doesn't tell: it will succeed, though with which number isn't known; and
+/// What the call itself doesn't tell: it has succeeded, though with which number isn't known; and
 /// whether it has made the file.
 fn complete<'a>(ty: EventType, look: &Standing<'_>, fd: &'a Fd, params: &mut [Param<'a>]) {
     if let Some(result) = params.first_mut() {

@@ -11,9 +11,26 @@ use crate::decode::syscall::Call;
 /// Room for a message: three paths, the one that was given, and numbers.
 pub const MAX_BYTES: usize = 20 << 10;
 
+/// What is told of an open.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Stage {
+    /// Nobody has looked at it in time: nobody knows how the file was opened, nor whether it was an
+    /// open(2) at all.
+    #[default]
+    Unseen,
+    /// It was looked at; whether it will succeed isn't known.
+    Standing,
+    /// It has succeeded. What was seen of it, if anything, was told before.
+    Done,
+}
+
 /// One open.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Standing<'a> {
+    /// What is told of it.
+    pub stage: Stage,
+    /// The task or process, whichever the kernel names, that opens.
+    pub opener: i32,
     /// The task, and the process that it is of.
     pub tid: i32,
     /// Zero: the task was gone, or could not be told.
@@ -32,8 +49,7 @@ pub struct Standing<'a> {
     pub links: u64,
     /// The file was made by this open.
     pub is_created: bool,
-    /// The call; `None` if there was no look in time, or nothing to see: then nobody knows how the
-    /// file was opened, nor whether it was an open(2) at all.
+    /// The call; `None` if it is none that is known.
     pub call: Option<Call>,
     /// The path as it was given, if it could be read.
     pub given: Option<&'a [u8]>,
@@ -51,7 +67,8 @@ impl<'a> Standing<'a> {
     /// Writes it as a message in place of what is in `into`.
     pub fn write(&self, into: &mut Vec<u8>) {
         into.clear();
-        for number in [self.tid, self.pid] {
+        into.push(self.stage as u8);
+        for number in [self.opener, self.tid, self.pid] {
             into.extend(number.to_ne_bytes());
         }
         for number in [self.at_ns, self.wall_ns, self.dev, self.ino, self.links] {
@@ -85,6 +102,12 @@ impl<'a> Standing<'a> {
     }
 
     fn read(reader: &mut Reader<'a>) -> Result<Self, Truncated> {
+        let stage = match reader.u8("stage")? {
+            1 => Stage::Standing,
+            2 => Stage::Done,
+            _ => Stage::Unseen,
+        };
+        let opener = reader.i32_ne("opener")?;
         let tid = reader.i32_ne("tid")?;
         let pid = reader.i32_ne("pid")?;
         let mut numbers = [0; 5];
@@ -120,6 +143,8 @@ impl<'a> Standing<'a> {
         }
         let [given, how, path, root, cwd] = texts;
         Ok(Self {
+            stage,
+            opener,
             tid,
             pid,
             at_ns,
@@ -147,6 +172,8 @@ mod tests {
     fn what_is_written_is_read() {
         let call = Call { abi: Abi::I386, number: 5, arguments: [1, 2, 3, 4, 5, 6], result: 0 };
         let look = Standing {
+            stage: Stage::Standing,
+            opener: 8,
             tid: 8,
             pid: 7,
             at_ns: 1,
@@ -166,7 +193,7 @@ mod tests {
         let mut message = Vec::new();
         look.write(&mut message);
         assert_eq!(Standing::parse(&message), Some(look.clone()));
-        let untold = Standing { call: None, given: None, path: b"", ..look };
+        let untold = Standing { stage: Stage::Done, call: None, given: None, path: b"", ..look };
         untold.write(&mut message);
         assert_eq!(Standing::parse(&message), Some(untold));
         for len in 0..message.len() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use super::host;
+use crate::engine::rule::Rule;
 use crate::log;
 use crate::log::Level;
 use crate::log_limited;
@@ -17,11 +18,13 @@ use crate::sources::Guardian;
 use crate::sources::Loss;
 use crate::sources::Rendezvous;
 use crate::sources::fanotify::Place;
+use crate::sources::guardian::Ward;
 use crate::sources::rendezvous::Inbox;
 use crate::sources::rendezvous::OpenInbox;
 use crate::sources::rendezvous::OpenRendezvous;
 
 use super::standing::is_busy;
+use super::standing::met;
 
 /// How often it is looked after if nothing calls for it.
 const EVERY: Duration = Duration::from_secs(1);
@@ -83,7 +86,7 @@ impl Guarded {
         if places.is_empty() {
             return;
         }
-        match OpenRendezvous::start(guardian, places, is_busy) {
+        match OpenRendezvous::start(guardian, &host::path("/proc"), places, is_busy) {
             Ok(started) => {
                 let count = started.0.directories();
                 log!(
@@ -96,21 +99,43 @@ impl Guarded {
         }
     }
 
+    /// Printed at `-v` behind the plan: who waits for us.
+    #[must_use]
+    pub fn met(&self, rules: &[Rule]) -> String {
+        let mut text = String::new();
+        if self.rendezvous.is_some() {
+            text.push_str("\n  rendezvous: programs wait at their start until they are read");
+        }
+        if let Some((opens, _)) = &self.opens {
+            let (count, places) = (opens.directories(), met(rules).join(", "));
+            text += &format!(
+                "\n  rendezvous: whoever opens a file waits until that is read, in {count} \
+                 directories: {places}"
+            );
+        }
+        text
+    }
+
     /// The rendezvous with opens, and where they come from.
     pub const fn opens(&mut self) -> Option<&mut (OpenRendezvous, OpenInbox)> {
         self.opens.as_mut()
     }
 
-    /// Becomes readable when a directory may have come whose opens are to be met: then the turn
-    /// sees to it.
-    #[must_use]
-    pub fn newcomers_fd(&self) -> Option<BorrowedFd<'_>> {
-        self.opens.as_ref().map(|(opens, _)| opens.newcomers_fd())
+    /// Become readable when an open was met, or when a directory may have come whose opens are to
+    /// be met: then the turn sees to it.
+    pub fn open_fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.opens.iter().flat_map(|(opens, inbox)| [opens.newcomers_fd(), inbox.fd()])
     }
 
     /// Where the looks come from; once.
     pub const fn take_inbox(&mut self) -> Option<Inbox> {
         self.inbox.take()
+    }
+
+    /// Whether the guardian stands in for the agent, or has done so since losses were last told.
+    #[must_use]
+    pub fn stands_still(&self) -> bool {
+        self.guardian.as_ref().is_some_and(|guardian| guardian.has_answered(Ward::DirectoryGroup))
     }
 
     /// The guardian, to entrust something to it.

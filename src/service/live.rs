@@ -405,6 +405,9 @@ impl Live {
                 }
             }
         }
+        if sources.guarded.stands_still() {
+            standing.note_stood_still();
+        }
         if let Some((opens, inbox)) = sources.guarded.opens() {
             opens.follow();
             standing.take(inbox, enricher);
@@ -427,6 +430,9 @@ impl Live {
                     sources.processes = None;
                 }
             }
+        }
+        if let Some((_, inbox)) = self.sources.guarded.opens() {
+            self.standing.settle(&self.processes, inbox, &mut self.enricher);
         }
         self.follow();
         self.note_roots();

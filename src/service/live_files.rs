@@ -29,13 +29,16 @@ impl Live {
         add(poll, source.mounts_fd().as_raw_fd(), MOUNTS, Interest::PRIORITY)
     }
 
-    /// Waits on what tells of directories whose opens are to be met, unless that is done already.
+    /// Waits on what tells of opens that were met, and of directories whose opens are to be met,
+    /// unless that is done already.
     pub(super) fn register_opens(&self, poll: &Poll) -> io::Result<()> {
-        let Some(fd) = self.sources.guarded.newcomers_fd() else { return Ok(()) };
-        match add(poll, fd.as_raw_fd(), FILES, Interest::READABLE) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            result => result,
+        for fd in self.sources.guarded.open_fds() {
+            match add(poll, fd.as_raw_fd(), FILES, Interest::READABLE) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                result => result?,
+            }
         }
+        Ok(())
     }
 
     /// Marks the mounts that came.

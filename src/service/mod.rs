@@ -205,7 +205,8 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
     let watching_after = setup.started.elapsed();
     if setup.verbose {
         // Nobody is left to be told if stderr is gone.
-        let _ = writeln!(io::stderr().lock(), "{}", opened.plan);
+        let met = opened.sources.guarded.met(setup.rules.rules());
+        let _ = writeln!(io::stderr().lock(), "{}{met}", opened.plan);
     }
 
     let mut enricher = host::enricher(tells_open_exec(&opened.sources), config)?;

@@ -140,12 +140,7 @@ pub(super) fn open(rules: &[Rule], config: &Config, mut guarded: Guarded) -> Res
         planner.audit_lost_at = (!has_seat).then(Instant::now);
         log!(Level::Info, "the audit doesn't tell them: {why}; eyas doctor names the rules");
     }
-    if let Some(files) = &sources.files {
-        for rung in files.rungs() {
-            let verb = if rung.taken { "used" } else { "not used" };
-            log!(Level::Debug, "fanotify: {}: {verb}: {}", rung.name, rung.why);
-        }
-    }
+    tell_rungs(&sources);
     // Where the audit tells of programs, it tells as much.
     let needs_looks = plan.owner(known::EXECVE) != Owner::Audit;
     if sources.processes.is_some() && config.rendezvous && needs_looks {
@@ -155,6 +150,13 @@ pub(super) fn open(rules: &[Rule], config: &Config, mut guarded: Guarded) -> Res
         sources.guarded.meet_openers(OpenFilter::meeting_places(rules));
     }
     Ok(Opened { sources, plan, planner })
+}
+
+fn tell_rungs(sources: &Sources) {
+    for rung in sources.files.iter().flat_map(FileWatch::rungs) {
+        let verb = if rung.taken { "used" } else { "not used" };
+        log!(Level::Debug, "fanotify: {}: {verb}: {}", rung.name, rung.why);
+    }
 }
 
 /// Opens what the rules need and isn't open, and closes what no rule needs any more. What can't be

@@ -3,14 +3,22 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
+use std::time::Instant;
 
 use super::judge::Judge;
+use super::open_filter::OpenFilter;
 use crate::decode::ProcessChange;
 use crate::decode::ProcessRecord;
+use crate::engine::rule::Rule;
 use crate::enrich::LiveEnricher;
 use crate::procfs::standing::Standing;
+use crate::sources::fanotify::Place;
+use crate::sources::rendezvous::News;
 use crate::sources::rendezvous::OpenInbox;
 use crate::sources::rendezvous::OpenRendezvous;
+use crate::sys::clock;
 
 /// Directories in which so much is opened that nobody is to wait there, though rules name them:
 /// these themselves, and those below others.
@@ -42,6 +50,33 @@ pub(super) fn is_busy(directory: &Path) -> bool {
         || BUSY_TREES.iter().any(|tree| directory.starts_with(tree))
 }
 
+/// Where opens are met for `rules`, as text: directories, and what paths begin with.
+#[must_use]
+pub fn met(rules: &[Rule]) -> Vec<String> {
+    let mut met: Vec<String> = OpenFilter::meeting_places(rules)
+        .iter()
+        .filter_map(|place| match place {
+            Place::File(path) => path.parent().map(|path| (path, "")),
+            Place::Directory(path) => Some((path.as_path(), "")),
+            Place::Beginning(text) => Some((text.as_path(), "*")),
+        })
+        .filter(|(path, _)| !is_busy(path))
+        .map(|(path, rest)| format!("{}{rest}", path.display()))
+        .collect();
+    met.sort_unstable();
+    met.dedup();
+    met
+}
+
+/// How long is waited for the end of opens in one turn, and how often it is looked for. One that has
+/// failed never ends.
+const SETTLE: Duration = Duration::from_millis(10);
+/// As above.
+const LOOK_AGAIN: Duration = Duration::from_micros(100);
+
+/// How long it is remembered that the guardian has stood in.
+const REMEMBER: Duration = Duration::from_secs(5);
+
 /// Opens of one turn.
 #[derive(Debug, Default)]
 pub(super) struct StandingBatch {
@@ -49,6 +84,8 @@ pub(super) struct StandingBatch {
     /// Process and moment (in nanoseconds since boot) of each that is not told yet.
     opens: Vec<(i32, u64, Range<usize>)>,
     scratch: Vec<u8>,
+    /// When the guardian was last seen to have answered in the agent's place.
+    stood_still_at: Option<Instant>,
 }
 
 /// What tells an open.
@@ -76,18 +113,46 @@ impl Teller<'_> {
 }
 
 impl StandingBatch {
+    /// Notes that the guardian stands in for the agent, or did so lately.
+    pub(super) fn note_stood_still(&mut self) {
+        self.stood_still_at = Some(Instant::now());
+    }
+
     /// Takes what has come. Call it after file records were read, and before process records are.
     pub(super) fn take(&mut self, inbox: &mut OpenInbox, enricher: &mut LiveEnricher) {
-        let Self { messages, opens, scratch } = self;
-        inbox.take_all(&mut |look| {
-            enricher.note_standing(look);
-            if look.call.is_some() {
-                look.write(scratch);
-                let start = messages.len();
-                messages.extend_from_slice(scratch);
-                opens.push((look.pid, look.at_ns, start..messages.len()));
-            }
+        let Self { messages, opens, scratch, stood_still_at } = self;
+        let has_stood_still = stood_still_at.is_some_and(|at| at.elapsed() < REMEMBER);
+        inbox.take_all(clock::monotonic_ns(), &mut |news| {
+            let look = match news {
+                News::Seen(look) => return enricher.note_seen(look),
+                News::Unseen(look) => return enricher.note_unseen(look),
+                News::Failed(look) if !(has_stood_still && enricher.has_recorded(look)) => return,
+                News::Failed(look) | News::Opened(look) => look,
+            };
+            look.write(scratch);
+            let start = messages.len();
+            messages.extend_from_slice(scratch);
+            opens.push((look.pid, look.at_ns, start..messages.len()));
         });
+    }
+
+    /// Waits until it is known how opens have ended that processes made before they became other
+    /// programs: for a moment, since the kernel has told it to the looker.
+    pub(super) fn settle(
+        &mut self,
+        records: &[ProcessRecord],
+        inbox: &mut OpenInbox,
+        enricher: &mut LiveEnricher,
+    ) {
+        let is_open = |inbox: &OpenInbox| {
+            let mut programs = records.iter().filter(|record| record.what == ProcessChange::Exec);
+            programs.any(|record| inbox.awaits(record.pid, record.timestamp_ns))
+        };
+        let began = Instant::now();
+        while is_open(inbox) && began.elapsed() < SETTLE {
+            thread::sleep(LOOK_AGAIN);
+            self.take(inbox, enricher);
+        }
     }
 
     /// Hands in process records, each after the opens that its process made before it.

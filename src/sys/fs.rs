@@ -8,6 +8,7 @@ use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
 use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use nix::dir::Dir;
 use nix::fcntl::OFlag;
@@ -190,6 +191,38 @@ pub fn stat_fd(fd: BorrowedFd<'_>) -> io::Result<Stat> {
     }
 }
 
+/// Filesystems whose files root can open at once, whoever has mounted them: those of the host's own
+/// disks and memory, by linux/magic.h and the filesystems' own headers. Not those of a network or of
+/// a process.
+const LOCAL: [i64; 12] = [
+    0xEF53,      // ext2, ext3, ext4
+    0x5846_5342, // xfs
+    0x9123_683E, // btrfs
+    0xF2F5_2010, // f2fs
+    0x2FC1_2FC1, // zfs
+    0x0102_1994, // tmpfs
+    0x8584_58F6, // ramfs
+    0x794C_7630, // overlay
+    0x7371_7368, // squashfs
+    0xE0F5_E1E2, // erofs
+    0x4D44,      // vfat
+    0x9660,      // iso9660
+];
+
+/// Whether a path is on a filesystem whose files root can open at once. Where others wait until we
+/// have opened what they open it has to be one: what we can't open is denied to them.
+#[must_use]
+#[doc(alias = "statfs")]
+pub fn is_local(path: &Path) -> bool {
+    nix::sys::statfs::statfs(path).is_ok_and(|found| LOCAL.contains(&found.filesystem_type().0))
+}
+
+/// Whether a path is root's, and nobody else may write there.
+#[must_use]
+pub fn is_of_root(path: &Path) -> bool {
+    nix::sys::stat::lstat(path).is_ok_and(|stat| stat.st_uid == 0 && stat.st_mode & 0o022 == 0)
+}
+
 /// What is known of the open file of that number, if there is one.
 ///
 /// # Errors
@@ -274,7 +307,7 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(entries(directory).is_err());
-        let of_it = |link: &std::path::Path| link.as_os_str() == path.as_str();
+        let of_it = |link: &Path| link.as_os_str() == path.as_str();
         let mut held = std::fs::read_dir("/proc/self/fd").unwrap();
         assert!(!held.any(|fd| std::fs::read_link(fd.unwrap().path()).is_ok_and(|l| of_it(&l))));
     }

@@ -6,8 +6,14 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
 use std::os::fd::BorrowedFd;
+use std::os::fd::FromRawFd;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::poll::PollFd;
@@ -104,6 +110,77 @@ pub fn end_by(signal: Signal) -> io::Result<()> {
 /// Those of pthread_sigmask(3).
 pub fn block_all() -> io::Result<()> {
     Ok(SigSet::all().thread_set_mask()?)
+}
+
+/// Wakes whoever waits for its descriptor: rung by threads that may not wait, heard by one.
+#[derive(Debug)]
+pub struct Bell {
+    fd: OwnedFd,
+    is_rung: Arc<AtomicBool>,
+}
+
+impl Bell {
+    /// Makes one that is silent.
+    ///
+    /// # Errors
+    ///
+    /// Those of eventfd(2).
+    #[doc(alias = "eventfd")]
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: eventfd(2) takes two integers.
+        let fd = super::check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
+        // SAFETY: the kernel has just returned `fd` to us alone.
+        Ok(Self { fd: unsafe { OwnedFd::from_raw_fd(fd) }, is_rung: Arc::default() })
+    }
+
+    /// For a thread with a descriptor table of its own, which has to keep the number there.
+    #[must_use]
+    pub fn far(&self) -> FarBell {
+        FarBell { number: self.fd.as_raw_fd(), is_rung: Arc::clone(&self.is_rung) }
+    }
+
+    /// Rings it; without a system call if it rings already.
+    pub fn ring(&self) {
+        if !self.is_rung.swap(true, Ordering::AcqRel) {
+            let _ = nix::unistd::write(&self.fd, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Hears it: look then for what it was rung for.
+    pub fn hear(&self) {
+        if self.is_rung.load(Ordering::Acquire) {
+            let _ = nix::unistd::read(&self.fd, &mut [0; 8]);
+            // Whoever rings from here on is heard the next time.
+            self.is_rung.store(false, Ordering::Release);
+        }
+    }
+}
+
+/// A bell whose descriptor is in another table.
+#[derive(Debug)]
+pub struct FarBell {
+    number: i32,
+    is_rung: Arc<AtomicBool>,
+}
+
+impl FarBell {
+    /// The number that it has where it comes from.
+    #[must_use]
+    pub const fn number(&self) -> i32 {
+        self.number
+    }
+
+    /// The bell, by a descriptor of the calling thread's own table.
+    #[must_use]
+    pub fn with(&self, fd: OwnedFd) -> Bell {
+        Bell { fd, is_rung: Arc::clone(&self.is_rung) }
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
 }
 
 /// A timer that fires again and again (`CLOCK_MONOTONIC`).

@@ -4,18 +4,26 @@
  * opens turns FILE COUNT: opens FILE COUNT times in turns for appending and for reading, and closes
  * it at once.
  * opens short FILE COUNT: opens FILE COUNT times for reading, each in a process that ends at once.
+ * opens tries FILE COUNT: tries to open FILE COUNT times for reading; prints how often it succeeded.
+ * opens direct FILE COUNT: opens FILE COUNT times as its filesystem doesn't allow, which the kernel
+ * finds after it has asked who watches; then once for reading.
+ * opens leased FILE COUNT OTHER: has a lease on FILE, so that who opens that waits; prints how many
+ * milliseconds the longest of COUNT opens of OTHER took meanwhile. Then gives the lease back.
  * Prints a line for each open that succeeded and gave more than a path: number, thread, call, the
  * kernel's flags, whether it made the file. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const int bits[] = {
@@ -85,6 +93,50 @@ int main(int argc, char **argv) {
         work((void *)0);
         for (long n = 1; n < threads; n++) pthread_join(others[n], NULL);
         return 0;
+    }
+    if (strcmp(argv[1], "tries") == 0) {
+        long opened = 0;
+        for (long n = 0; n < count; n++) {
+            int fd = syscall(SYS_openat, AT_FDCWD, directory, O_RDONLY);
+            if (fd < 0) continue;
+            opened++;
+            close(fd);
+        }
+        printf("%ld\n", opened);
+        return 0;
+    }
+    if (strcmp(argv[1], "direct") == 0) {
+        for (long n = 0; n < count; n++)
+            if (syscall(SYS_openat, AT_FDCWD, directory, O_RDONLY | O_DIRECT) >= 0 ||
+                errno != EINVAL)
+                return 1;
+        return syscall(SYS_openat, AT_FDCWD, directory, O_RDONLY) < 0;
+    }
+    if (strcmp(argv[1], "leased") == 0) {
+        signal(SIGIO, SIG_IGN);
+        int fd = syscall(SYS_openat, AT_FDCWD, directory, O_RDWR);
+        /* Whoever looks at that open has the file open, too, for a moment. */
+        for (int n = 0; fcntl(fd, F_SETLEASE, F_WRLCK) < 0; n++) {
+            if (n > 2000) return 1;
+            usleep(10000);
+        }
+        pid_t child = fork();
+        if (child == 0) _exit(syscall(SYS_openat, AT_FDCWD, directory, O_RDONLY) < 0);
+        long longest = 0;
+        for (long n = 0; n < count; n++) {
+            struct timespec from, to;
+            usleep(10000);
+            clock_gettime(CLOCK_MONOTONIC, &from);
+            if (syscall(SYS_openat, AT_FDCWD, argv[4], O_RDONLY | O_CLOEXEC) < 0) return 1;
+            clock_gettime(CLOCK_MONOTONIC, &to);
+            long took = (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
+            if (took > longest) longest = took;
+        }
+        int status;
+        fcntl(fd, F_SETLEASE, F_UNLCK);
+        waitpid(child, &status, 0);
+        printf("%ld\n", longest);
+        return status != 0;
     }
     for (long n = 0; n < count; n++) {
         if (strcmp(argv[1], "short") == 0) {

@@ -26,6 +26,8 @@ use nix::sys::inotify::WatchDescriptor;
 use crate::metrics::METRICS;
 use crate::sys::abi;
 use crate::sys::fanotify;
+use crate::sys::fs::is_local;
+use crate::sys::fs::is_of_root;
 use crate::sys::poll::DirectoryWatch;
 
 /// Most directories that are marked: each takes half a kilobyte of the kernel's memory and holds
@@ -113,6 +115,11 @@ impl PlaceWatch {
         self
     }
 
+    /// Whether others wait for us by these marks.
+    const fn is_asking(&self) -> bool {
+        self.mask & abi::FAN_OPEN_PERM != 0
+    }
+
     /// Gives the group up.
     pub(in crate::sources) fn close(&mut self) {
         self.group = None;
@@ -196,7 +203,7 @@ impl PlaceWatch {
             return;
         }
         let Some(group) = &self.group else { return };
-        if (self.avoids)(path) {
+        if (self.avoids)(path) || self.is_asking() && !may_ask(path) {
             return;
         }
         if self.marked.len() >= self.max {
@@ -272,6 +279,13 @@ impl PlaceWatch {
             self.mark_below(&below, b"", depth + 1);
         }
     }
+}
+
+/// Whether others may be kept waiting who open a file, or those of a directory. What we can't open is
+/// denied to them: so it has to be on a filesystem that nobody else answers for. And who owns a file
+/// can keep us from opening it for a while (a lease, see fcntl(2)): so it has to be root's.
+pub(in crate::sources) fn may_ask(path: &Path) -> bool {
+    is_local(path) && is_of_root(path)
 }
 
 #[cfg(test)]

@@ -248,6 +248,12 @@ impl Guardian {
         })
     }
 
+    /// Whether [`losses`](Self::losses) would tell of a ward.
+    #[must_use]
+    pub fn has_answered(&self, ward: Ward) -> bool {
+        self.shared.word(ward, COUNT).load(Ordering::Relaxed) > 0
+    }
+
     /// The gap that an earlier agent's guardian has left a note of, until now. It is told once.
     #[must_use]
     pub fn gap_before() -> Option<Loss> {

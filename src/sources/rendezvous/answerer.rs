@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::BATCH;
 use super::Shared;
 use super::looker::Looker;
+use super::openers::done_of;
 use super::ring::Writer;
 use crate::decode::fanotify::events;
 use crate::metrics::METRICS;
@@ -25,6 +26,7 @@ use crate::sys::fanotify::EventFd;
 use crate::sys::fs;
 use crate::sys::poll;
 use crate::sys::poll::Alarm;
+use crate::sys::poll::Bell;
 use crate::sys::process;
 
 /// How often the heart beats if nothing happens.
@@ -39,7 +41,7 @@ struct Answerer {
     shared: Arc<Shared>,
     heart: Heart,
     /// Where it tells of opens that nobody looked at, if somebody wants to know.
-    untold: Option<Writer>,
+    untold: Option<(Writer, Arc<Bell>)>,
     message: Vec<u8>,
 }
 
@@ -102,21 +104,33 @@ impl Answerer {
         let mut buffer = [0; BATCH * abi::FAN_EVENT_METADATA_LEN];
         while let Ok(len) = fanotify::read(&*self.group, &mut buffer) {
             for event in events(buffer.get(..len).unwrap_or_default()).map_while(Result::ok) {
-                self.tell_untold(event.fd);
-                let _ = fanotify::allow(&*self.group, event.fd);
+                if event.is_asked() {
+                    self.tell_untold(event.fd);
+                    let _ = fanotify::allow(&*self.group, event.fd);
+                    METRICS.rendezvous.late.increment();
+                } else {
+                    let stat = fs::stat_number(event.fd).unwrap_or_default();
+                    self.tell(&done_of(event, (stat.dev, stat.ino)));
+                }
                 drop(EventFd::adopt(event.fd));
-                METRICS.rendezvous.late.increment();
             }
         }
     }
 
     /// Tells, before it goes on, that nobody has looked at an open.
     fn tell_untold(&mut self, number: i32) {
-        let Some(untold) = &mut self.untold else { return };
+        if self.untold.is_none() {
+            return;
+        }
         // What can't be told is told by its absence: then it may be any file.
         let stat = fs::stat_number(number).unwrap_or_default();
-        let note = Standing { dev: stat.dev, ino: stat.ino, ..Standing::default() };
+        self.tell(&Standing { dev: stat.dev, ino: stat.ino, ..Standing::default() });
+    }
+
+    fn tell(&mut self, note: &Standing<'_>) {
+        let Some((untold, bell)) = &mut self.untold else { return };
         note.write(&mut self.message);
         untold.write(&self.message);
+        bell.ring();
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::sys::fanotify;
 use crate::sys::fanotify::EventFd;
 use crate::sys::poll;
 use crate::sys::poll::Alarm;
+use crate::sys::poll::Bell;
 use crate::sys::process;
 use crate::sys::process::Capability;
 
@@ -41,7 +43,7 @@ pub(super) enum Watching {
 
 impl Watching {
     /// What the answerer tells of opens that it let go unseen.
-    pub(super) const fn take_untold(&mut self) -> Option<Writer> {
+    pub(super) fn take_untold(&mut self) -> Option<(Writer, Arc<Bell>)> {
         match self {
             Self::Programs(_) => None,
             Self::Openers(openers) => openers.take_untold(),
@@ -69,8 +71,19 @@ impl Looker {
         shared: &Arc<Shared>,
         proc: &Path,
     ) -> io::Result<Self> {
-        let kept = child::own_descriptors(&[group])?.into_iter().next();
-        let group = kept.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))?;
+        let bell = match &watching {
+            Watching::Programs(_) => None,
+            Watching::Openers(openers) => Some(openers.bell_number()),
+        };
+        let mut keep: Vec<i32> = bell.into_iter().chain([group]).collect();
+        keep.sort_unstable();
+        let missing = || io::Error::from_raw_os_error(libc::EBADF);
+        let mut kept = child::own_descriptors(&keep)?;
+        let place = kept.iter().position(|fd| fd.as_raw_fd() == group).ok_or_else(missing)?;
+        let group = kept.swap_remove(place);
+        if let (Watching::Openers(openers), Some(bell)) = (&mut watching, kept.pop()) {
+            openers.take_bell(bell);
+        }
         // Others must not keep those waiting who wait for us.
         let _ = process::set_nice(-20);
         // The answerer, which this thread starts, has no more either.
@@ -93,14 +106,33 @@ impl Looker {
     pub(super) fn run(mut self) {
         let _blind = Blind(Arc::clone(&self.shared));
         while !self.shared.should_end.load(Ordering::Acquire) {
+            if poll::wait_readable(self.group.as_fd(), PAUSE).unwrap_or(false) {
+                self.read();
+            }
+        }
+    }
+
+    /// Reads until there is nothing more.
+    fn read(&mut self) {
+        while !self.shared.should_end.load(Ordering::Acquire) {
+            // The kernel opens the file for us here. It waits as long as somebody has a lease on it
+            // (fcntl(2)), and so would all who come behind.
+            self.begin();
             match fanotify::read(&*self.group, &mut self.buffer) {
                 Ok(len) => self.batch(len),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let _ = poll::wait_readable(self.group.as_fd(), PAUSE);
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // The kernel has denied that open.
                 Err(_) => METRICS.rendezvous.refused.increment(),
             }
+        }
+        self.shared.since_ns.store(0, Ordering::Release);
+    }
+
+    /// From here on the answerer watches how long it takes.
+    fn begin(&self) {
+        self.shared.since_ns.store(clock::monotonic_ns(), Ordering::Release);
+        if !self.shared.is_armed.swap(true, Ordering::AcqRel) {
+            let _ = self.alarm.set(self.shared.deadline);
         }
     }
 
@@ -116,21 +148,27 @@ impl Looker {
             let is_own =
                 |event: &mut FileEvent| event.pid == 0 || process::is_thread_of(own_pid, event.pid);
             if let Some(event) = place.take_if(is_own) {
-                let _ = fanotify::allow(&*self.group, event.fd);
+                if event.is_asked() {
+                    let _ = fanotify::allow(&*self.group, event.fd);
+                }
                 drop(EventFd::adopt(event.fd));
             }
         }
         for (place, event) in self.shared.waiting.iter().zip(&batch) {
-            place.store(event.map_or(-1, |event| event.fd), Ordering::Release);
+            let asked = event.filter(FileEvent::is_asked);
+            place.store(asked.map_or(-1, |event| event.fd), Ordering::Release);
         }
-        self.shared.since_ns.store(clock::monotonic_ns(), Ordering::Release);
-        if !self.shared.is_armed.swap(true, Ordering::AcqRel) {
-            let _ = self.alarm.set(self.shared.deadline);
-        }
+        self.begin();
         for (place, event) in batch.into_iter().enumerate() {
             let Some(event) = event else { continue };
             // Closed at the end: until then nobody else's event gets its number.
             let fd = EventFd::adopt(event.fd);
+            if !event.is_asked() {
+                if let (Watching::Openers(openers), Some(fd)) = (&mut self.watching, &fd) {
+                    openers.done(event, fd.as_fd());
+                }
+                continue;
+            }
             match (&mut self.watching, &fd) {
                 (Watching::Programs(programs), _) => programs.look(&self.proc, event),
                 (Watching::Openers(openers), Some(fd)) => {
@@ -153,7 +191,6 @@ impl Looker {
                 METRICS.rendezvous.late.increment();
             }
         }
-        self.shared.since_ns.store(0, Ordering::Release);
     }
 }
 

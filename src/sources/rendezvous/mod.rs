@@ -25,6 +25,8 @@
 //! Sources: fanotify(7), ld.so(8); fs/notify/fanotify in the kernel.
 
 mod answerer;
+mod finder;
+mod inbox;
 mod looker;
 mod named;
 mod openers;
@@ -49,7 +51,8 @@ use crate::procfs::taken::MAX_BYTES;
 use crate::procfs::taken::Taken;
 use crate::sys::clock;
 
-pub use opens::OpenInbox;
+pub use inbox::News;
+pub use inbox::OpenInbox;
 pub use opens::OpenRendezvous;
 
 use looker::Watching;

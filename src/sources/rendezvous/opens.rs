@@ -6,6 +6,9 @@
 //! programs: old kernels ask twice for a file and its directory in one group.
 //!
 //! Where programs and libraries lie nothing is marked: whoever calls this leaves such places out.
+//! Nor is anything on filesystems of a network or of a process (NFS, FUSE), or where others than root
+//! may put files: the kernel opens for us what others open, denies it to them if that fails, and
+//! waits with us while the owner of a file has a lease on it.
 
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,27 +17,31 @@ use std::path::PathBuf;
 
 use super::Watching;
 use super::fail;
+use super::inbox::OpenInbox;
 use super::named::Named;
 use super::openers::Openers;
 use super::post::Post;
 use super::ring;
 use crate::probe::Feature;
 use crate::probe::Outcome;
-use crate::procfs::standing::MAX_BYTES;
-use crate::procfs::standing::Standing;
 use crate::sources::Error;
 use crate::sources::Guardian;
 use crate::sources::fanotify::Place;
 use crate::sources::fanotify::places::PlaceWatch;
+use crate::sources::fanotify::places::may_ask;
 use crate::sources::guardian::Ward;
 use crate::sys::abi;
 use crate::sys::fanotify;
+use crate::sys::poll::Bell;
 
 /// About how many bytes of looks may wait for the agent's loop.
 const ROOM: usize = 1 << 20;
 
 /// The same of opens that nobody looked at.
 const ROOM_OF_UNTOLD: usize = 64 << 10;
+
+/// To look at an open, and to learn that it has succeeded.
+const MASK: u64 = abi::FAN_OPEN_PERM | abi::FAN_OPEN;
 
 /// Most directories that are marked: every open of a file there waits.
 const MAX_DIRECTORIES: usize = 1024;
@@ -50,34 +57,9 @@ pub struct OpenRendezvous {
     marks_files: bool,
 }
 
-/// Where opens come from that were looked at.
-#[derive(Debug)]
-pub struct OpenInbox {
-    looks: ring::Reader,
-    untold: ring::Reader,
-    buffer: Vec<u8>,
-}
-
-impl OpenInbox {
-    /// Hands on what has come. Those that nobody looked at have no call.
-    pub fn take_all(&mut self, sink: &mut dyn FnMut(&Standing<'_>)) {
-        for ring in [&mut self.looks, &mut self.untold] {
-            while ring.read(&mut self.buffer) {
-                if let Some(look) = Standing::parse(&self.buffer) {
-                    sink(&look);
-                }
-            }
-            if ring.take_torn() {
-                // Nobody knows of which file.
-                sink(&Standing::default());
-            }
-        }
-    }
-}
-
 impl OpenRendezvous {
     /// Makes group and threads, entrusts the group to the guardian, and then marks `places`, but
-    /// for what `avoids` says is to be left out.
+    /// for what `avoids` says is to be left out. `proc`: the directory of processes.
     ///
     /// # Errors
     ///
@@ -85,37 +67,39 @@ impl OpenRendezvous {
     /// permission events; [`Error::Io`] if there is no guardian.
     pub fn start(
         guardian: &mut Guardian,
-        places: Vec<Place>,
-        avoids: fn(&Path) -> bool,
-    ) -> Result<(Self, OpenInbox), Error> {
-        Self::start_at(guardian, Path::new("/proc"), places, avoids)
-    }
-
-    /// The same with another directory of processes.
-    ///
-    /// # Errors
-    ///
-    /// As above.
-    pub fn start_at(
-        guardian: &mut Guardian,
         proc: &Path,
         places: Vec<Place>,
         avoids: fn(&Path) -> bool,
     ) -> Result<(Self, OpenInbox), Error> {
-        let is_there = |name| {
-            Feature::by_name(name).is_some_and(|feature| feature.outcome() == Outcome::Present)
-        };
-        let has_tid = is_there("fanotify-report-tid");
+        Self::start_with(guardian, proc, places, avoids, is_there("fanotify-report-tid"))
+    }
+
+    /// The same; with `has_tid` the kernel is asked to name threads, without it finds them as on
+    /// kernels that name processes only.
+    ///
+    /// # Errors
+    ///
+    /// As above.
+    pub fn start_with(
+        guardian: &mut Guardian,
+        proc: &Path,
+        places: Vec<Place>,
+        avoids: fn(&Path) -> bool,
+        has_tid: bool,
+    ) -> Result<(Self, OpenInbox), Error> {
         let (writer, looks) = ring::ring(ROOM);
         let (untold_writer, untold) = ring::ring(ROOM_OF_UNTOLD);
         let named = named(&places);
-        let openers = Openers::new(writer, untold_writer, named.clone(), has_tid);
+        let bell = Bell::new().map_err(fail("eventfd"))?;
+        let far_bell = bell.far();
+        let inbox = OpenInbox::new((looks, untold), bell, has_tid);
+        let openers = Openers::new((writer, untold_writer), far_bell, named.clone(), has_tid);
         let watching = Watching::Openers(Box::new(openers));
         let more = if has_tid { abi::FAN_REPORT_TID } else { 0 };
         let post = Post::start(guardian, Ward::DirectoryGroup, proc, more, watching)?;
         let group = post.group().and_then(|group| group.try_clone_to_owned().ok());
         let marks = group.ok_or_else(|| std::io::Error::from_raw_os_error(libc::EMFILE));
-        let marks = marks.and_then(|group| PlaceWatch::start(group, abi::FAN_OPEN_PERM));
+        let marks = marks.and_then(|group| PlaceWatch::start(group, MASK));
         let mut post = Some(post);
         let marks = marks.map_err(fail("inotify_init1")).inspect_err(|_| {
             if let Some(mut post) = post.take() {
@@ -129,8 +113,7 @@ impl OpenRendezvous {
         let mut rendezvous = Self { post, marks, places, named, files, marks_files };
         rendezvous.marks.set_places(rendezvous.places.clone());
         rendezvous.mark_files();
-        let buffer = Vec::with_capacity(MAX_BYTES);
-        Ok((rendezvous, OpenInbox { looks, untold, buffer }))
+        Ok((rendezvous, inbox))
     }
 
     /// The places that it was started with.
@@ -199,12 +182,16 @@ impl OpenRendezvous {
 
     fn mark_files(&self) {
         let Some(group) = self.post.group().filter(|_| self.marks_files) else { return };
-        for file in &self.files {
+        for file in self.files.iter().filter(|file| may_ask(file)) {
             let flags = abi::FAN_MARK_ADD | abi::FAN_MARK_DONT_FOLLOW;
             // It may not be there; then its directory's mark sees it come.
-            let _ = fanotify::mark(group, flags, abi::FAN_OPEN_PERM, file);
+            let _ = fanotify::mark(group, flags, MASK, file);
         }
     }
+}
+
+fn is_there(feature: &str) -> bool {
+    Feature::by_name(feature).is_some_and(|feature| feature.outcome() == Outcome::Present)
 }
 
 /// What the looker knows of the places.

@@ -257,13 +257,13 @@ impl FileWatch {
         (&mut self.namespaces, move |path: &Path| mark_mount(group, path, mask, open_exec))
     }
 
-    /// Hands on what one read returned; whether more may wait.
+    /// Hands on what one read returned; the cause of a loss that it tells of.
     fn read(
         &mut self,
         from: Group,
         sink: &mut dyn FnMut(Record<'_>),
         tally: &mut Tally,
-    ) -> Result<bool, io::Error> {
+    ) -> Result<(), io::Error> {
         let group = match (from, &self.places) {
             (Group::Places, Some(places)) => places.fd().unwrap_or_else(|| self.group.as_fd()),
             _ => self.group.as_fd(),
@@ -283,10 +283,8 @@ impl FileWatch {
                 }
             }
         }
-        let room = buffer.len();
         self.buffer = buffer;
-        // The kernel fills the room as long as events wait.
-        result.map(|len| room - len < abi::FAN_EVENT_METADATA_LEN)
+        result.map(drop)
     }
 
     /// Drains one group; whether more may wait there.
@@ -299,8 +297,7 @@ impl FileWatch {
     ) -> Result<bool, Error> {
         while tally.events < budget {
             match self.read(from, sink, tally) {
-                Ok(true) => {}
-                Ok(false) => return Ok(false),
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if is_broken(&error) => {
                     return Err(Error::of("cannot read file events", "read", error, HINT));

@@ -285,12 +285,7 @@ impl Source for ProcConnector {
         let mut more = true;
         while self.pending.len() < budget {
             match self.receive(None) {
-                // After an overrun nothing was read yet.
-                Ok(_) if self.batch.is_full() || self.overrun => {}
-                Ok(_) => {
-                    more = false;
-                    break;
-                }
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     more = false;
                     break;

@@ -199,13 +199,6 @@ impl Batch {
         )
     }
 
-    /// Whether the last [`Socket::receive`] found as many messages as there is room for: then more
-    /// may wait.
-    #[must_use]
-    pub const fn is_full(&self) -> bool {
-        self.received == self.headers.len()
-    }
-
     fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let buffers = self.buffers.chunks_exact_mut(self.room.max(1));
         for (buffer, vector) in buffers.zip(&mut self.vectors) {

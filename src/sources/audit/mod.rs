@@ -419,9 +419,6 @@ impl AuditSource {
                 }
                 seat::Batch::Lines(lines) => self.take_lines(lines, now_ms, sink),
             }
-            if batch.is_last() {
-                break Ok(false);
-            }
         };
         self.seat.put_batch(batch);
         self.assembler.tick(now_ms, sink);

@@ -61,16 +61,6 @@ pub(super) enum Batch {
     Lines(Vec<u8>),
 }
 
-impl Batch {
-    /// Whether nothing more waited when it was read.
-    pub(super) const fn is_last(&self) -> bool {
-        match self {
-            Self::Netlink(batch) => !batch.is_full(),
-            Self::Lines(_) => false,
-        }
-    }
-}
-
 /// What the audit was like before we took its seat.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Before {

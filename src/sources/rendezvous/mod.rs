@@ -16,7 +16,7 @@
 //! * Opens of the agent itself are answered first and not looked at.
 //! * The [guardian](super::guardian) stands in if the agent is stopped or dies.
 //!
-//! In the same way tasks are met that open what rules name, in a group of its own: see [`opens`].
+//! In the same way tasks are met that open what rules name, in a group of its own: see `opens.rs`.
 //!
 //! What it can't see: static programs, and those whose loader isn't glibc's; programs of a
 //! container in the first moments after it came up. Those are read from /proc after their exec, as

@@ -10,8 +10,8 @@
 //! Calls about anything else are in `audit_calls.rs`.
 
 use super::audit_calls;
+use super::draft::Draft;
 use super::layers::Layer;
-use super::live::Draft;
 use super::live::EventSink;
 use super::live::LiveEnricher;
 use super::look;

@@ -6,9 +6,9 @@
 use super::descriptor::Describer;
 use super::descriptor::encoded_tuple;
 use super::descriptor::falco_device;
+use super::draft::Draft;
 use super::ends::addressed;
 use super::ends::kind_of_family;
-use super::live::Draft;
 use super::live::EventSink;
 use super::live::LiveEnricher;
 use super::path::as_base;

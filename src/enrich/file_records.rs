@@ -9,8 +9,8 @@
 use rustc_hash::FxHashMap;
 
 use super::descriptor::falco_device;
+use super::draft::Draft;
 use super::fds::Wanted;
-use super::live::Draft;
 use super::live::EventSink;
 use super::live::LiveEnricher;
 use super::look::below_root;

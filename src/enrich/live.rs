@@ -19,6 +19,7 @@ use super::audit_records::AuditScratch;
 use super::calls::CallScratch;
 use super::cgroup::named_in;
 use super::container::Containers;
+use super::draft::Out;
 use super::fds::Finder;
 use super::file_records::Paths;
 use super::layers::Layer;
@@ -41,13 +42,9 @@ use crate::decode::Record;
 use crate::decode::procfs::TICKS_PER_SECOND;
 use crate::decode::procfs::decimal;
 use crate::decode::procfs::line_after;
-use crate::event::Arena;
 use crate::event::Bytes;
 use crate::event::Event;
-use crate::event::EventFd;
-use crate::event::EventType;
 use crate::event::InContainer;
-use crate::event::Param;
 use crate::event::Thread;
 use crate::event::Unread;
 use crate::event::World;
@@ -450,47 +447,6 @@ impl LiveEnricher {
 /// When a process started, in nanoseconds since the epoch.
 pub(super) const fn start_ts(boot_ts: u64, start_ticks: u64) -> u64 {
     boot_ts.saturating_add(start_ticks.saturating_mul(TICK_NS))
-}
-
-/// What events are made with.
-#[derive(Debug, Default)]
-pub(super) struct Out {
-    arena: Arena,
-    num: u64,
-    /// The latest time that was told of.
-    pub(super) now_ns: u64,
-}
-
-impl Out {
-    /// Hands one event to `sink`.
-    pub(super) fn tell(&mut self, world: &World, draft: &Draft<'_>, sink: &mut EventSink<'_>) {
-        self.arena.reset();
-        self.num += 1;
-        sink(&Event {
-            num: self.num,
-            ts: draft.ts,
-            ty: draft.ty,
-            cpu: draft.cpu,
-            tid: draft.tid,
-            params: draft.params,
-            thread: draft.thread,
-            fd: draft.fd,
-            world,
-            arena: &self.arena,
-        });
-    }
-}
-
-/// An event without what is the same for all.
-#[derive(Debug)]
-pub(super) struct Draft<'a> {
-    pub(super) ts: u64,
-    pub(super) ty: EventType,
-    pub(super) cpu: Option<u16>,
-    pub(super) tid: i64,
-    pub(super) thread: Option<&'a Thread>,
-    pub(super) params: &'a [Param<'a>],
-    pub(super) fd: EventFd<'a>,
 }
 
 /// The IP address of an interface.

@@ -8,6 +8,7 @@ pub mod calls;
 pub mod cgroup;
 pub mod container;
 pub mod descriptor;
+mod draft;
 mod ends;
 pub mod exe;
 pub mod fds;

@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 
-use super::live::Draft;
+use super::draft::Draft;
 use super::live::EventSink;
 use super::live::LiveEnricher;
 use super::live::MAX_ID_HOLD_NS;

@@ -7,7 +7,7 @@
 use rustc_hash::FxHashMap;
 
 use super::descriptor::falco_device;
-use super::live::Draft;
+use super::draft::Draft;
 use super::live::EventSink;
 use super::live::LiveEnricher;
 use super::look::below_root;

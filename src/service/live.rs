@@ -14,7 +14,6 @@ use std::time::Instant;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::decode::ProcessChange;
 use crate::decode::ProcessRecord;
 use crate::decode::Record;
 use crate::enrich::LiveEnricher;
@@ -124,7 +123,7 @@ pub struct Live {
     pub(super) drops: Drops,
     files: FileBatch,
     standing: StandingBatch,
-    processes: Vec<ProcessRecord>,
+    pub(super) processes: Vec<ProcessRecord>,
     pub(super) audit: AuditBatch,
     pub(super) planner: Planner,
     pub(super) losses: Losses,
@@ -456,25 +455,6 @@ impl Live {
             enricher.file(record, &mut |event| judge.judge(event));
         });
         more
-    }
-
-    /// Follows processes to where they see other files.
-    fn follow(&mut self) {
-        let Sources { files, guarded, .. } = &mut self.sources;
-        let mut has_exec = false;
-        for record in self.processes.iter().filter(|record| record.what == ProcessChange::Exec) {
-            guarded.follow(record.pid);
-            has_exec = true;
-        }
-        let Some(files) = files else { return };
-        for record in self.processes.iter().filter(|record| record.may_be_elsewhere()) {
-            files.follow_process(record.pid);
-        }
-        files.follow_namespaces();
-        if has_exec {
-            // A container's first process has the container's root before its program begins.
-            files.newborns().for_each(|pid| guarded.follow(pid));
-        }
     }
 
     /// What is due by the clock; whether the agent has to end because events were lost.

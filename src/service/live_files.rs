@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd as _;
 
 use mio::{Interest, Poll};
 
+use crate::decode::ProcessChange;
 use crate::log::Level;
 use crate::log_limited;
 use crate::sources::Source as _;
@@ -13,6 +14,7 @@ use crate::sys::clock;
 use super::live::FILES;
 use super::live::Live;
 use super::live::MOUNTS;
+use super::live::Sources;
 use super::live::add;
 
 /// How often the roots of all processes are looked at.
@@ -47,6 +49,25 @@ impl Live {
         match files.follow_mounts() {
             Ok(change) => log_limited!(Level::Debug, "mounts changed: {change:?}"),
             Err(error) => log_limited!(Level::Error, "{error}; {}", error.hint()),
+        }
+    }
+
+    /// Follows processes to where they see other files.
+    pub(super) fn follow(&mut self) {
+        let Sources { files, guarded, .. } = &mut self.sources;
+        let mut has_exec = false;
+        for record in self.processes.iter().filter(|record| record.what == ProcessChange::Exec) {
+            guarded.follow(record.pid);
+            has_exec = true;
+        }
+        let Some(files) = files else { return };
+        for record in self.processes.iter().filter(|record| record.may_be_elsewhere()) {
+            files.follow_process(record.pid);
+        }
+        files.follow_namespaces();
+        if has_exec {
+            // A container's first process has the container's root before its program begins.
+            files.newborns().for_each(|pid| guarded.follow(pid));
         }
     }
 

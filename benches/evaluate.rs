@@ -3,6 +3,10 @@
 //! Events: everyday opens (reading and writing), starts of programs and connections, with all
 //! their fields, that no stock rule is about. Rules: the stock rules (`EYAS_STOCK_RULES`; without
 //! it the project's own) and made ones. `naive` judges each rule's condition by itself.
+//!
+//! Measured on two cores, optimised with thin LTO, three runs: 192 to 197 ns an event with Falco's
+//! 93 rules of 2026, 16.3 to 16.9 times faster than `naive`; 177 ns with 10,000 made rules. The same
+//! machine when others use its cores: 314 ns, 13.7 times faster than `naive`.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

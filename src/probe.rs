@@ -160,6 +160,12 @@ impl Feature {
         FEATURES.iter().find(|feature| feature.name == name)
     }
 
+    /// Whether this host has the feature of that name.
+    #[must_use]
+    pub fn is_present(name: &str) -> bool {
+        Self::by_name(name).is_some_and(|feature| feature.outcome() == Outcome::Present)
+    }
+
     /// Tries it.
     #[must_use]
     pub fn outcome(&self) -> Outcome {

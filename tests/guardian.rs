@@ -25,17 +25,9 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use support::Need;
 use support::have;
+use support::host::await_that;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Waits until `condition` holds.
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// Whether nothing waits in a socket.
 fn is_empty(socket: &OwnedFd) -> bool {
@@ -48,9 +40,9 @@ fn a_socket_that_nobody_reads_is_drained_until_the_heart_beats_again() {
     let (kernel, ours) = channel::pair().unwrap();
     guardian.entrust(Ward::AuditSocket, ours.as_fd(), b"").unwrap();
     channel::send(kernel.as_fd(), b"record", None).unwrap();
-    until("the socket is drained", || is_empty(&ours));
+    await_that("the socket is drained", || is_empty(&ours));
     let mut loss = None;
-    until("the loss is told", || {
+    await_that("the loss is told", || {
         loss = loss.or_else(|| guardian.losses().next());
         loss.is_some()
     });
@@ -72,15 +64,15 @@ fn it_outlives_what_ends_others_and_is_made_anew_when_killed() {
         kill(first, signal).unwrap();
     }
     channel::send(kernel.as_fd(), b"one", None).unwrap();
-    until("it drains after the signals", || is_empty(&ours));
+    await_that("it drains after the signals", || is_empty(&ours));
     assert!(!guardian.look_after().unwrap());
     kill(first, Signal::SIGKILL).unwrap();
     assert!(poll::wait_readable(guardian.fd(), PATIENCE).unwrap());
-    until("a new one", || guardian.look_after().unwrap());
+    await_that("a new one", || guardian.look_after().unwrap());
     assert_ne!(guardian.pid(), first.as_raw());
     assert_eq!(guardian.made(), 2);
     channel::send(kernel.as_fd(), b"two", None).unwrap();
-    until("the new one drains", || is_empty(&ours));
+    await_that("the new one drains", || is_empty(&ours));
 }
 
 #[test]
@@ -110,7 +102,7 @@ fn when_the_agent_is_killed_the_farewell_is_said() {
         assert_eq!(String::from_utf8_lossy(&buffer[16..len]), expected);
     }
     // Nobody holds the other end any more.
-    until("it ends", || {
+    await_that("it ends", || {
         channel::receive(kernel.as_fd(), &mut [0; 64]).is_ok_and(|(len, _)| len == 0)
     });
 }

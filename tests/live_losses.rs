@@ -18,7 +18,6 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::thread;
-use std::time::Duration;
 use std::time::Instant;
 
 use eyas::sys::clock;
@@ -27,6 +26,7 @@ use support::Need;
 use support::have;
 use support::host::Agent;
 use support::host::PATIENCE;
+use support::host::await_that;
 use support::host::read;
 use support::place::Place;
 use support::place::WEB;
@@ -49,14 +49,6 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + 2 * PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not so: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Has the agent stand still.

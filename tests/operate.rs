@@ -16,6 +16,7 @@ use support::Need;
 use support::have;
 use support::host::Agent;
 use support::host::PATIENCE;
+use support::host::await_that;
 use support::host::read;
 use support::place::Place;
 use support::place::WEB;
@@ -317,15 +318,6 @@ fn systemd_hears_of_the_agents_life() {
     nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
     hear("STOPPING=1\n");
     assert!(agent.wait().unwrap().success());
-}
-
-#[track_caller]
-fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// A line of `/proc/PID/status`.

@@ -36,6 +36,7 @@ use support::have;
 use support::host::Agent;
 use support::host::PATIENCE;
 use support::host::Sandbox;
+use support::host::await_that;
 
 const HOST: &[Need] = &[Need::Root, Need::Fanotify, Need::ProcConnector];
 const PERMISSION: &[Need] = &[Need::Root, Need::Fanotify];
@@ -268,14 +269,6 @@ fn is_there(pid: i32) -> bool {
     kill(Pid::from_raw(pid), None).is_ok()
 }
 
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn programs_that_end_at_once_are_told_with_their_arguments() {
     if !have("programs_that_end_at_once_are_told_with_their_arguments", HOST) {
@@ -336,7 +329,7 @@ fn a_killed_or_crashed_agent_keeps_nobody_and_leaves_no_guardian() {
         let ended = agent.end(signal);
         assert!(!ended.status.success());
         openers.were_not_kept();
-        until("the guardian ends", || !is_there(guardian));
+        await_that("the guardian ends", || !is_there(guardian));
         // The next one says that there was nobody.
         let mut next = self::agent(&sandbox, &[]);
         next.line("the gap", is_gap("an agent before this one was killed"));
@@ -356,7 +349,7 @@ fn a_killed_guardian_is_made_anew_and_keeps_nobody() {
     let first = guardians(agent.pid())[0];
     kill(Pid::from_raw(first), Signal::SIGTERM).unwrap();
     kill(Pid::from_raw(first), Signal::SIGKILL).unwrap();
-    until("a new guardian", || guardians(agent.pid()).iter().any(|pid| *pid != first));
+    await_that("a new guardian", || guardians(agent.pid()).iter().any(|pid| *pid != first));
     // The new one does what the first one would have done.
     agent.send(Signal::SIGSTOP);
     openers.were_not_kept();

@@ -12,8 +12,6 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::process::Stdio;
-use std::time::Duration;
-use std::time::Instant;
 
 use serde_json::Value;
 
@@ -23,6 +21,7 @@ use support::have;
 use support::host::Agent;
 use support::host::PATIENCE;
 use support::host::Sandbox;
+use support::host::await_that;
 
 /// The files, of the directory `2026` of the one that EYAS_STOCK_RULES names.
 const FILES: [&str; 3] =
@@ -233,14 +232,6 @@ fn process_with(variable: &str) -> Option<i32> {
     })
 }
 
-fn await_true(what: &str, mut look: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !look() {
-        assert!(Instant::now() < deadline, "{what} doesn't come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 #[test]
 fn official_rules_alert_in_a_container() {
     let test = "official_rules_alert_in_a_container";
@@ -270,7 +261,7 @@ fn official_rules_alert_in_a_container() {
         .spawn()
         .unwrap();
     let mut pid = None;
-    await_true("the shell", || {
+    await_that("the shell", || {
         pid = process_with(&variable);
         pid.is_some()
     });
@@ -285,7 +276,7 @@ fn official_rules_alert_in_a_container() {
         .spawn()
         .unwrap();
     let tracer = format!("TracerPid:\t{}\n", eyas.id());
-    await_true("the tracer", || {
+    await_that("the tracer", || {
         assert!(eyas.try_wait().unwrap().is_none(), "{}", support::host::read(&errors));
         support::host::read(format!("/proc/{pid}/status")).contains(&tracer)
     });

@@ -33,6 +33,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use support::host::PATIENCE;
+use support::host::await_that;
 use support::signals::caught;
 use support::signals::handle;
 use support::signals::interrupted;
@@ -148,10 +149,6 @@ fn await_some<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-fn await_true(what: &str, mut look: impl FnMut() -> bool) {
-    await_some(what, || look().then_some(()));
-}
-
 /// The fields of `/proc/PID/stat` behind the name.
 fn stat(pid: i32) -> Option<Vec<String>> {
     let text = fs::read(format!("/proc/{pid}/stat")).ok()?;
@@ -200,7 +197,7 @@ fn the_program_goes_on_without_the_agent() {
     assert_eq!(traced.hear(), "got-two");
     drop(traced.say.take());
     assert!(traced.hear.next().is_none());
-    await_true("its end", || state(program).is_none_or(|state| state == 'Z'));
+    await_that("its end", || state(program).is_none_or(|state| state == 'Z'));
 }
 
 #[test]
@@ -210,7 +207,7 @@ fn the_tree_ends_with_the_tracer() {
     assert_eq!(traced.hear(), "got-one");
     let (tracer, program) = traced.tracer_and_program();
     send(tracer, Signal::SIGKILL);
-    await_true("the program's end", || state(program).is_none_or(|state| state == 'Z'));
+    await_that("the program's end", || state(program).is_none_or(|state| state == 'Z'));
     let (status, rest, errors) = traced.end();
     assert_eq!((status.code(), rest.len()), (Some(1), 0));
     assert!(errors.contains("the tracer's process (eyas-tracer) was killed"), "{errors}");
@@ -222,14 +219,14 @@ fn an_agent_that_stands_still_stops_nobody_for_long() {
     traced.say("one");
     assert_eq!(traced.hear(), "got-one");
     send(traced.pid(), Signal::SIGSTOP);
-    await_true("the stop", || state(traced.pid()) == Some('T'));
+    await_that("the stop", || state(traced.pid()) == Some('T'));
     for _ in 0..20 {
         traced.say("two");
         assert_eq!(traced.hear(), "got-two");
     }
     send(traced.pid(), Signal::SIGCONT);
     // It hears that something was missed, and tells of what comes then.
-    await_true("the gap", || {
+    await_that("the gap", || {
         traced.say("three");
         assert_eq!(traced.hear(), "got-three");
         traced.errors().contains("were not seen")
@@ -256,7 +253,7 @@ fn a_stopped_program_stays_stopped_until_it_is_continued() {
     assert_eq!(traced.hear(), "here");
     let (_, program) = traced.tracer_and_program();
     // A traced one that is stopped with its group is shown as `t`; only then it listens.
-    await_true("the stop", || matches!(state(program), Some('t' | 'T')));
+    await_that("the stop", || matches!(state(program), Some('t' | 'T')));
     send(program, Signal::SIGCONT);
     assert_eq!(traced.hear(), "again");
     let (status, _, errors) = traced.end();
@@ -424,7 +421,7 @@ fn attach_and_leave(pid: i32, meanwhile: impl FnOnce()) {
     let mut eyas =
         eyas(&rules).args(["-p", &pid.to_string()]).stderr(Stdio::null()).spawn().unwrap();
     let own = i32::try_from(eyas.id()).unwrap();
-    await_true("the tracer", || tracer_of(pid) == Some(own));
+    await_that("the tracer", || tracer_of(pid) == Some(own));
     meanwhile();
     send(own, Signal::SIGINT);
     let status = eyas.wait().unwrap();
@@ -476,9 +473,9 @@ fn a_stopped_process_is_still_stopped_after_a_detach() {
         .unwrap();
     let pid = i32::try_from(shell.id()).unwrap();
     send(pid, Signal::SIGSTOP);
-    await_true("the stop", || state(pid) == Some('T'));
+    await_that("the stop", || state(pid) == Some('T'));
     attach_and_leave(pid, || ());
-    await_true("the stop after the detach", || state(pid) == Some('T'));
+    await_that("the stop after the detach", || state(pid) == Some('T'));
     send(pid, Signal::SIGCONT);
     writeln!(shell.stdin.take().unwrap(), "it").unwrap();
     let output = shell.wait_with_output().unwrap();
@@ -490,7 +487,7 @@ fn a_sleeping_process_sleeps_on() {
     let start = Instant::now();
     let mut sleep = Command::new("sleep").arg("3").spawn().unwrap();
     let pid = i32::try_from(sleep.id()).unwrap();
-    await_true("sleep", || comm(pid) == "sleep");
+    await_that("sleep", || comm(pid) == "sleep");
     for _ in 0..2 {
         attach_and_leave(pid, || ());
     }

@@ -80,11 +80,7 @@ impl Report {
     pub fn make(rules: &[Rule], settings: &config::Audit, wants_rendezvous: bool) -> Self {
         let facilities: Vec<_> =
             FEATURES.iter().map(|feature| (feature, feature.outcome())).collect();
-        let has = |name: &str| {
-            facilities
-                .iter()
-                .any(|(feature, outcome)| feature.name == name && *outcome == Outcome::Present)
-        };
+        let has = |name: &str| has(&facilities, name);
         let facts = audit::host(settings, has("proc-connector"), has("fanotify-mount-mark"));
         let plan = Plan::make(rules, &facts);
         let sources = tellers(&plan, &has);
@@ -116,11 +112,7 @@ impl Report {
 
     /// Whether programs are read while they stand still, and why not.
     fn rendezvous(&self) -> (bool, &'static str) {
-        let has = |name: &str| {
-            self.facilities
-                .iter()
-                .any(|(feature, outcome)| feature.name == name && *outcome == Outcome::Present)
-        };
+        let has = |name: &str| has(&self.facilities, name);
         if self.plan.owner(known::EXECVE) == Owner::Audit {
             (false, "the audit tells of programs exactly, however soon they end")
         } else if !self.wants_rendezvous {
@@ -134,11 +126,7 @@ impl Report {
 
     /// Whether opens of what rules name are read while they stand still, and why not.
     fn open_rendezvous(&self) -> (bool, String) {
-        let has = |name: &str| {
-            self.facilities
-                .iter()
-                .any(|(feature, outcome)| feature.name == name && *outcome == Outcome::Present)
-        };
+        let has = |name: &str| has(&self.facilities, name);
         let why = if self.plan.owner(known::OPENAT) == Owner::Audit {
             "the audit tells of opens exactly, however soon they are closed"
         } else if self.met.is_empty() {
@@ -383,6 +371,11 @@ fn names(types: &[EventType]) -> String {
         text.push(&rest);
     }
     text.join(", ")
+}
+
+/// Whether the facility of that name was found.
+fn has(facilities: &[(&Feature, Outcome)], name: &str) -> bool {
+    facilities.iter().any(|(feature, outcome)| feature.name == name && *outcome == Outcome::Present)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::sys::abi::FAN_CLOSE_NOWRITE;
 use crate::sys::abi::FAN_CLOSE_WRITE;
 
 /// Falco's values, of its table of file flags.
-mod falco {
+pub(super) mod falco {
     pub(super) const O_RDONLY: u64 = 1;
     pub(super) const O_WRONLY: u64 = 1 << 1;
     pub(super) const O_CREAT: u64 = 1 << 2;
@@ -32,7 +32,8 @@ mod falco {
     pub(super) const O_LARGEFILE: u64 = 1 << 11;
     pub(super) const O_CLOEXEC: u64 = 1 << 12;
     pub(super) const O_TMPFILE: u64 = 1 << 13;
-    pub(super) const O_F_CREATED: u64 = 1 << 14;
+    /// The open has made the file.
+    pub(in crate::enrich) const O_F_CREATED: u64 = 1 << 14;
     pub(super) const FD_UPPER_LAYER: u64 = 1 << 15;
     pub(super) const FD_LOWER_LAYER: u64 = 1 << 16;
     pub(super) const ALL: u64 = (1 << 17) - 1;

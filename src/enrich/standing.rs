@@ -12,6 +12,7 @@ use super::live::EventSink;
 use super::live::LiveEnricher;
 use super::look::below_root;
 use super::look::set;
+use super::open_mode::falco;
 use crate::decode::FileRecord;
 use crate::decode::syscall;
 use crate::decode::syscall::Inspect;
@@ -30,9 +31,6 @@ const KEEP_NS: u64 = 2_000_000_000;
 
 /// Files of processes that are remembered; when there are more, the older half is forgotten.
 const MAX_KEPT: usize = 8192;
-
-/// `PPM_O_F_CREATED`: the open has made the file.
-const F_CREATED: u64 = 1 << 14;
 
 /// What was looked at lately.
 #[derive(Debug, Default)]
@@ -122,7 +120,8 @@ impl LiveEnricher {
         looked.any(|opened| opened.recorded_ns >= look.wall_ns)
     }
 
-    /// Tells an open that was looked at and has succeeded, as one of `path`: the file's own, or another of its names.
+    /// Tells an open that was looked at and has succeeded, as one of `path`: the file's own, or
+    /// another of its names.
     pub fn standing(&mut self, look: &Standing<'_>, path: &[u8], sink: &mut EventSink<'_>) {
         let Some(call) = look.call else { return };
         let name = syscall::name(call.abi, call.number);
@@ -154,13 +153,7 @@ impl LiveEnricher {
             tid: i64::from(look.tid),
             thread: self.world.thread(pid),
             params: &params,
-            fd: EventFd {
-                num: FdNumber::NotNegative,
-                info: Some(&fd),
-                name_changed: false,
-                is_unread: false,
-                others: &[],
-            },
+            fd: EventFd { num: FdNumber::NotNegative, info: Some(&fd), ..EventFd::default() },
         };
         self.out.tell(&self.world, &draft, sink);
     }
@@ -192,7 +185,7 @@ fn complete<'a>(ty: EventType, look: &Standing<'_>, fd: &'a Fd, params: &mut [Pa
     if let Some(Param::UInt(flags)) = params.get_mut(flags)
         && look.is_created
     {
-        *flags |= F_CREATED;
+        *flags |= falco::O_F_CREATED;
     }
     if ty == known::OPEN_BY_HANDLE_AT
         && let Some(path) = params.get_mut(3)

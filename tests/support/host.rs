@@ -34,6 +34,16 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
+/// Waits until `is_so`.
+#[track_caller]
+pub fn await_that(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// A number that no other call in this process gets.
 pub fn unique() -> u32 {
     NEXT.fetch_add(1, Ordering::Relaxed)

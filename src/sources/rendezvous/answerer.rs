@@ -14,6 +14,7 @@ use super::BATCH;
 use super::Shared;
 use super::looker::Looker;
 use super::openers::done_of;
+use super::openers::unseen;
 use super::ring::Writer;
 use crate::decode::fanotify::events;
 use crate::metrics::METRICS;
@@ -124,7 +125,7 @@ impl Answerer {
         }
         // What can't be told is told by its absence: then it may be any file.
         let stat = fs::stat_number(number).unwrap_or_default();
-        self.tell(&Standing { dev: stat.dev, ino: stat.ino, ..Standing::default() });
+        self.tell(&unseen((stat.dev, stat.ino)));
     }
 
     fn tell(&mut self, note: &Standing<'_>) {

@@ -124,8 +124,8 @@ impl Finder {
     }
 
     /// Finds the task that opens the file of `path`, and its call; `pid`: whom the kernel names.
-    /// `Some(None)`: it is execve's own open. `None`: it
-    /// opens by none of the calls that are known.
+    /// `Some(None)`: it is execve's own open. `None`: it opens by none of the calls that are known,
+    /// or nobody has seen it.
     pub(super) fn find(&mut self, proc: &Proc, pid: i32, path: &[u8]) -> Option<Option<Found>> {
         if self.has_tid || self.is_alone(proc, pid) {
             return self.found(proc, pid);
@@ -228,7 +228,7 @@ fn place_of(tid: i32, call: &StandingCall) -> (i32, u64, u64) {
     (tid, call.stack, second)
 }
 
-/// What a task stands in: see [`Openers::find`].
+/// What a task stands in: see [`Finder::find`].
 fn found_of(tid: i32, standing: &StandingCall) -> Option<Option<Found>> {
     let abi = match (cfg!(target_arch = "aarch64"), standing.is_narrow()) {
         (true, _) => Abi::Aarch64,

@@ -163,8 +163,7 @@ impl Openers {
             Some(None) => {}
             None => {
                 self.file = (stat.st_dev, stat.st_ino);
-                let (dev, ino) = self.file;
-                Standing { dev, ino, ..Standing::default() }.write(&mut self.message);
+                unseen(self.file).write(&mut self.message);
                 self.is_seen = true;
             }
         }
@@ -176,8 +175,7 @@ impl Openers {
             return;
         }
         if !has_stood {
-            let (dev, ino) = self.file;
-            Standing { dev, ino, ..Standing::default() }.write(&mut self.message);
+            unseen(self.file).write(&mut self.message);
             self.ring();
         }
         if self.inbox.write(&self.message) {
@@ -307,6 +305,11 @@ impl Openers {
         }
         has_made
     }
+}
+
+/// That nobody has looked at an open of a file.
+pub(super) fn unseen((dev, ino): (u64, u64)) -> Standing<'static> {
+    Standing { dev, ino, ..Standing::default() }
 }
 
 /// That an open of a file has succeeded.

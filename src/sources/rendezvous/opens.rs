@@ -23,7 +23,6 @@ use super::openers::Openers;
 use super::post::Post;
 use super::ring;
 use crate::probe::Feature;
-use crate::probe::Outcome;
 use crate::sources::Error;
 use crate::sources::Guardian;
 use crate::sources::fanotify::Place;
@@ -71,7 +70,7 @@ impl OpenRendezvous {
         places: Vec<Place>,
         avoids: fn(&Path) -> bool,
     ) -> Result<(Self, OpenInbox), Error> {
-        Self::start_with(guardian, proc, places, avoids, is_there("fanotify-report-tid"))
+        Self::start_with(guardian, proc, places, avoids, Feature::is_present("fanotify-report-tid"))
     }
 
     /// The same; with `has_tid` the kernel is asked to name threads, without it finds them as on
@@ -109,7 +108,7 @@ impl OpenRendezvous {
         let Some(post) = post else { return Err(super::no_file()) };
         let files = places.iter().filter_map(Place::file).map(Path::to_owned).collect();
         let marks = marks.at_most(MAX_DIRECTORIES).avoiding(avoids);
-        let marks_files = is_there("fanotify-report-name");
+        let marks_files = Feature::is_present("fanotify-report-name");
         let mut rendezvous = Self { post, marks, places, named, files, marks_files };
         rendezvous.marks.set_places(rendezvous.places.clone());
         rendezvous.mark_files();
@@ -188,10 +187,6 @@ impl OpenRendezvous {
             let _ = fanotify::mark(group, flags, MASK, file);
         }
     }
-}
-
-fn is_there(feature: &str) -> bool {
-    Feature::by_name(feature).is_some_and(|feature| feature.outcome() == Outcome::Present)
 }
 
 /// What the looker knows of the places.

@@ -24,7 +24,6 @@ use super::fail;
 use super::looker::Looker;
 use super::looker::Watching;
 use crate::probe::Feature;
-use crate::probe::Outcome;
 use crate::sources::Error;
 use crate::sources::Guardian;
 use crate::sources::guardian::Ward;
@@ -134,10 +133,7 @@ impl Drop for Post {
 }
 
 fn deadline() -> Duration {
-    match Feature::by_name("fanotify-open-exec").map(Feature::outcome) {
-        Some(Outcome::Present) => DEADLINE,
-        _ => OLD_DEADLINE,
-    }
+    if Feature::is_present("fanotify-open-exec") { DEADLINE } else { OLD_DEADLINE }
 }
 
 /// Starts looker and answerer, and waits until they have their own descriptors.

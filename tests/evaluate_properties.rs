@@ -23,8 +23,23 @@ use proptest::strategy::Union;
 use support::{connect, event_of, execve, open, open_by, processes, rule};
 
 /// Conditions and events draw from the same few texts, so that they meet.
-const WORDS: [&str; 12] =
-    ["cat", "cc1", "bash", "sh", "make", "/etc", "/etc/passwd", "/usr", "conf", "x", "", "tmp"];
+const WORDS: [&str; 15] = [
+    "cat",
+    "cc1",
+    "bash",
+    "sh",
+    "make",
+    "/etc",
+    "/etc/",
+    "/etc/passwd",
+    "/root",
+    "/root/",
+    "/usr",
+    "conf",
+    "x",
+    "",
+    "tmp",
+];
 
 fn word() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(&WORDS[..])
@@ -41,6 +56,7 @@ fn text_field() -> impl Strategy<Value = &'static str> {
             "fd.directory",
             "proc.exepath",
             "proc.cmdline",
+            "proc.cwd",
             "evt.type",
             "evt.arg.name",
             "tolower(proc.name)",

@@ -124,7 +124,12 @@ pub(super) struct Told<'a> {
 }
 
 /// What the event tells, if it is about a container rather than done by a thread.
+#[inline]
 pub(super) fn told<'a>(event: &Event<'a>) -> Option<Told<'a>> {
+    matches!(event.ty, known::CONTAINER | known::ASYNCEVENT).then(|| parsed(event))?
+}
+
+fn parsed<'a>(event: &Event<'a>) -> Option<Told<'a>> {
     #[derive(serde::Deserialize)]
     struct Root<'t> {
         #[serde(borrow)]
@@ -156,6 +161,18 @@ pub(super) fn id<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
         InContainer::Unknown => None,
         InContainer::Host => Some(HOST),
         InContainer::Id(id) => Some(id),
+    }
+}
+
+/// Whether `container.id` is that of the host.
+pub(super) fn is_host(event: &Event<'_>) -> Option<bool> {
+    if let Some(id) = told_id(event) {
+        return Some(id.as_bytes() == HOST);
+    }
+    match &event.thread?.container {
+        InContainer::Unknown => None,
+        InContainer::Host => Some(true),
+        InContainer::Id(id) => Some(**id == *HOST),
     }
 }
 

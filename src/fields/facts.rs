@@ -128,7 +128,7 @@ pub fn facts(event: &Event<'_>) -> Facts {
 
 /// The bit of a pair that starts at `first`; none if it isn't known which.
 fn bit(first: u32, which: Option<bool>) -> u64 {
-    which.map_or(0, |which| 1 << first << u32::from(which))
+    which.map_or(0, |which| (1 + u64::from(which)) << first)
 }
 
 fn act(event: &Event<'_>) -> u64 {
@@ -141,7 +141,7 @@ fn act(event: &Event<'_>) -> u64 {
         }
     };
     facts |= bit(RESULT, result::has_failed(event).map(|has_failed| !has_failed));
-    facts |= bit(CONTAINER, container::id(event).map(|id| id == container::HOST));
+    facts |= bit(CONTAINER, container::is_host(event));
     if let Some(thread) = event.thread {
         facts |= bit(MEMFD, thread.is_exe_from_memfd)
             | bit(UPPER_LAYER, thread.is_exe_upper_layer)

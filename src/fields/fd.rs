@@ -24,8 +24,8 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("fd.num", T::Int64, "Number of the descriptor of the event.", num),
     field("fd.type", T::CharBuf, "Kind of fd.", kind),
     field("fd.typechar", T::CharBuf, "One-letter kind of fd.", kind_char),
-    field("fd.name", T::CharBuf, "Full path, tuple text or other name.", |e, _| name(e).map(Value::Bytes)).flags(F::SANITISED),
-    field("fd.directory", T::CharBuf, "Directory part of the path.", |e, _| directory(e).map(Value::Bytes)).flags(F::SANITISED),
+    field("fd.name", T::CharBuf, "Full path, tuple text or other name.", name_value).flags(F::SANITISED),
+    field("fd.directory", T::CharBuf, "Directory part of the path.", |e, _| directory(e).map(Value::Bytes)).flags(F::SANITISED).begins_as(name_value),
     field("fd.filename", T::CharBuf, "Last component of the path.", filename).flags(F::SANITISED),
     field("fd.ip", T::IpAddr, "Either end address.", either_ip).flags(F::FILTER_ONLY | F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::EitherEnd(either_ip)),
     field("fd.cip", T::IpAddr, "Client address.", |e, _| ip(e, Side::Client)),
@@ -76,10 +76,19 @@ pub(super) fn has_fd(event: &Event<'_>) -> bool {
 
 /// What is known of the event's descriptor; nothing for events that have none.
 /// An accept of which no address was told is still about the number that it returned.
+#[inline]
 pub(super) fn info<'a>(event: &Event<'a>) -> Option<&'a Fd> {
     if !has_fd(event) {
         return None;
     }
+    match event.fd.info {
+        Some(info) if event.world.leftovers.is_none() => Some(info),
+        _ => info_elsewhere(event),
+    }
+}
+
+/// The same where it isn't the event's own.
+fn info_elsewhere<'a>(event: &Event<'a>) -> Option<&'a Fd> {
     let shown = evt_open::looked_at(event).flatten().or(event.fd.info);
     shown.or_else(|| match event.fd.num {
         FdNumber::Known(num @ 0..) => event.world.fd_table(event.thread?)?.get(num),
@@ -132,6 +141,10 @@ pub fn name<'a>(event: &Event<'a>) -> Option<&'a [u8]> {
         return None;
     }
     name_of(event, info(event))
+}
+
+fn name_value<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    name(event).map(Value::Bytes)
 }
 
 fn name_of<'a>(event: &Event<'a>, info: Option<&'a Fd>) -> Option<&'a [u8]> {

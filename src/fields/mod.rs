@@ -56,6 +56,10 @@ pub struct FieldInfo {
     /// Where a part without blanks may be looked for, if its text is made of something: there it
     /// stands if, and only if, it stands in the text.
     pub made_of: Option<Read>,
+    /// If its text costs more to make than to tell how it begins, a text that begins in the same
+    /// way: its text is a slash, or begins as this one does, but for a slash at its end. Absent
+    /// only if its text is.
+    pub begins_as: Option<Read>,
 }
 
 /// How a condition compares a field.
@@ -199,6 +203,7 @@ pub(crate) const fn field(
         read,
         compare: Compare::Plain,
         made_of: None,
+        begins_as: None,
     }
 }
 
@@ -218,6 +223,12 @@ impl FieldInfo {
     /// With what its text is made of, where it has no argument.
     pub(crate) const fn made_of(mut self, read: Read) -> Self {
         self.made_of = Some(read);
+        self
+    }
+
+    /// With what its text begins as, where it has no argument.
+    pub(crate) const fn begins_as(mut self, read: Read) -> Self {
+        self.begins_as = Some(read);
         self
     }
 

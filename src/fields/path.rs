@@ -10,6 +10,9 @@ pub const AT_FDCWD: i64 = -100;
 /// What stands before a path whose directory isn't known.
 pub const UNKNOWN: &[u8] = b"<UNKNOWN>";
 
+/// What the working directory is if it isn't known whose it is.
+pub const UNKNOWN_CWD: &[u8] = b"./";
+
 /// Longer results are replaced by [`TOO_LONG`].
 const MAX_LEN: usize = 1024;
 const TOO_LONG: &[u8] = b"/DIR_TOO_LONG/FILENAME_TOO_LONG";
@@ -88,7 +91,7 @@ pub fn without_double_slashes<'a>(arena: &'a Arena, path: &'a [u8]) -> &'a [u8] 
 /// The working directory as `proc.cwd` shows it: with a trailing slash, `./` if it isn't known.
 #[must_use]
 pub fn cwd<'a>(event: &Event<'a>, thread: &'a Thread) -> &'a [u8] {
-    let Some(main) = event.world.main_thread(thread) else { return b"./" };
+    let Some(main) = event.world.main_thread(thread) else { return UNKNOWN_CWD };
     with_slash(event.arena, &main.cwd)
 }
 

@@ -36,7 +36,7 @@ static CLASS_FIELDS: &[FieldInfo] = &[
     field("proc.exeline", T::CharBuf, "proc.exe + blank + args.", |e, _| who::exeline(e, e.thread?)),
     field("proc.env", T::CharBuf, "Environment joined by blanks, or value of one variable.", who::env).arg(A::KEY).made_of(|e, _| who::told_environment(e, e.thread?).map(Value::Bytes)),
     field("proc.aenv", T::CharBuf, "Environment of ancestors.", kin::aenv).arg(A::INDEX_OR_KEY).flags(F::NO_RHS | F::NO_TRANSFORMER).compare(Compare::Any(|e, _| kin::all(e, who::environment))),
-    field("proc.cwd", T::CharBuf, "Working directory with a trailing slash.", who::cwd),
+    field("proc.cwd", T::CharBuf, "Working directory with a trailing slash.", who::cwd).begins_as(who::told_cwd),
     field("proc.loginshellid", T::Int64, "Pid of the eldest process in the ancestry (self included) whose comm ends in sh.", kin::login_shell),
     field("proc.tty", T::UInt32, "Controlling tty device number, 0 if none.", |e, _| e.thread?.tty.map(|tty| Value::UInt(tty.into()))),
     field("proc.pid", T::Int64, "Process id (host pid namespace).", |e, _| Some(Value::Int(e.thread?.pid))),

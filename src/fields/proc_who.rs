@@ -93,10 +93,17 @@ pub fn env<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
 }
 
 /// The working directory, with a slash at its end.
-pub fn cwd<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
-    let thread = event.thread?;
-    let is_read = event.world.main_thread(thread).is_none_or(|main| main.has_read(Unread::CWD));
-    is_read.then(|| Value::Bytes(path::cwd(event, thread)))
+pub fn cwd<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
+    let told = told_cwd(event, arg)?.as_bytes()?;
+    Some(Value::Bytes(path::with_slash(event.arena, told)))
+}
+
+/// The working directory as it was told, `./` if it isn't known whose it is.
+pub fn told_cwd<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
+    let Some(main) = event.world.main_thread(event.thread?) else {
+        return Some(Value::Bytes(path::UNKNOWN_CWD));
+    };
+    main.has_read(Unread::CWD).then_some(Value::Bytes(&main.cwd))
 }
 
 /// A number for which -1 means that it isn't known.

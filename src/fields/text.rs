@@ -145,11 +145,23 @@ pub fn spaced<'a>(arena: &'a Arena, head: [&[u8]; 2], list: &[u8]) -> &'a [u8] {
     for part in [first, second, list] {
         text.push(part);
     }
-    // Every byte is written, so that it goes by many at a time.
-    for byte in text.bytes.iter_mut().skip(before) {
+    blank_nuls(text.bytes.get_mut(before..).unwrap_or_default());
+    text.finish()
+}
+
+/// Puts a blank in the place of every NUL.
+fn blank_nuls(text: &mut [u8]) {
+    const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+    let (eights, rest) = text.as_chunks_mut::<8>();
+    for eight in eights {
+        let bytes = u64::from_ne_bytes(*eight);
+        // The highest bit of each byte that is zero; two places lower it is a blank.
+        let zeros = !(((bytes & LOW) + LOW) | bytes | LOW);
+        *eight = (bytes | zeros >> 2).to_ne_bytes();
+    }
+    for byte in rest {
         *byte = if *byte == 0 { b' ' } else { *byte };
     }
-    text.finish()
 }
 
 /// `bytes` as Falco prints text: control characters and what is no UTF-8 become U+FFFD.

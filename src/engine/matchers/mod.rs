@@ -4,6 +4,7 @@ pub mod glob;
 pub mod paths;
 pub mod posix_regex;
 pub mod set;
+pub mod sieve;
 pub mod words;
 
 use std::cmp::Ordering;
@@ -15,6 +16,7 @@ pub use glob::Glob;
 pub use paths::Paths;
 pub use posix_regex::PosixRegex;
 pub use set::BytesSet;
+pub use sieve::Sieve;
 pub use words::Words;
 
 /// One comparison of text or bytes with something prepared at load.
@@ -111,6 +113,8 @@ pub fn automaton(texts: &[impl AsRef<[u8]>]) -> Option<AhoCorasick> {
 #[derive(Clone, Debug)]
 pub struct Parts {
     texts: Box<[Box<[u8]>]>,
+    /// Rules out most values.
+    sieve: Option<Sieve>,
     search: Search,
 }
 
@@ -133,7 +137,7 @@ impl Parts {
             Some(searcher) => Search::Packed(searcher, stepwise),
             None => Search::Stepwise(stepwise),
         };
-        Some(Self { texts, search })
+        Some(Self { sieve: Sieve::new(&texts), texts, search })
     }
 
     /// The texts.
@@ -146,6 +150,9 @@ impl Parts {
     #[inline]
     #[must_use]
     pub fn are_any_in(&self, value: &[u8]) -> bool {
+        if self.sieve.as_ref().is_some_and(|sieve| !sieve.may_be_in(value)) {
+            return false;
+        }
         match &self.search {
             Search::Packed(searcher, _) if value.len() >= searcher.minimum_len() => {
                 searcher.find(value).is_some()

@@ -125,8 +125,7 @@ impl Builder {
         let steps = shortcuts.finish();
         let Pool { judges, mut slots, .. } = self.pool;
         let gates = gates(&judges, &mut slots);
-        let op =
-            |(id, judge)| gates.get(&id).map_or_else(|| Op::of(judge), |gate| Op::behind(*gate));
+        let op = |(id, judge)| gates.get(&id).copied().unwrap_or_else(|| Op::of(judge));
         let ops: Vec<_> = (0..).zip(&judges).map(op).collect();
         Program {
             tests: steps.iter().map(|step| TestStep::of(*step, &ops)).collect(),

@@ -1,14 +1,19 @@
-//! One search of a text for all that any rule looks for in it: mostly nothing of it is there, and
-//! then no single search is needed.
+//! What spares a comparison most of the time: a question that costs less, and whose answer mostly
+//! is that the comparison can't hold.
+//!
+//! Of all texts that rules look for in one value, one search tells that none is there. Where a
+//! text that has yet to be made is compared, another one that is there tells how it begins.
 
 use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
 use super::pool::{Judge, PredicateId, SlotId, number};
+use super::quick::Op;
 use super::reading::Reading;
 use crate::engine::comparison::{Quantifier, Test};
-use crate::engine::matchers::Parts;
+use crate::engine::matchers::{BytesTest, Parts};
+use crate::fields::{Arg, Field, Read};
 
 /// Fewer comparisons search by themselves.
 const MIN_TESTS: usize = 2;
@@ -17,6 +22,9 @@ const MIN_TESTS: usize = 2;
 const MAX_TEXTS: usize = 64;
 const MIN_TEXT: usize = 5;
 
+/// A shorter start is no news.
+const MIN_START: usize = 2;
+
 /// The comparisons that stand behind one gate, and the texts of which one must be there.
 #[derive(Default)]
 struct Behind<'j> {
@@ -24,8 +32,61 @@ struct Behind<'j> {
     texts: BTreeSet<&'j [u8]>,
 }
 
-/// Makes the gates: in front of which comparison which one stands.
-pub(super) fn gates(judges: &[Judge], slots: &mut Vec<Reading>) -> FxHashMap<PredicateId, SlotId> {
+/// Makes the gates: what is asked first, of the comparisons that have one.
+pub(super) fn gates(judges: &[Judge], slots: &mut Vec<Reading>) -> FxHashMap<PredicateId, Op> {
+    let mut gates = FxHashMap::default();
+    begun(judges, slots, &mut gates);
+    searched(judges, slots, &mut gates);
+    gates
+}
+
+/// Of comparisons with texts that all begin in the same way.
+fn begun(judges: &[Judge], slots: &mut Vec<Reading>, gates: &mut FxHashMap<PredicateId, Op>) {
+    for (id, judge) in (0..).zip(judges) {
+        if let Judge::Value { slot, quantifier: Quantifier::One, test: Test::Bytes(test) } = judge
+            && let Some(Reading::Field(field, ..)) = slots.get(*slot as usize)
+            && field.arg == Arg::None
+            && let Some(read) = field.info.begins_as
+            && let Some(start) = common_start(test)
+        {
+            let other = slot_of(slots, field.clone(), read);
+            gates.insert(id, Op::beginning(other, start));
+        }
+    }
+}
+
+/// The slot of what a field begins as.
+fn slot_of(slots: &mut Vec<Reading>, field: Field, read: Read) -> SlotId {
+    let is_it = |slot: &Reading| {
+        matches!(slot, Reading::Field(Field { arg: Arg::None, .. }, other, _)
+            if *other as usize == read as usize)
+    };
+    let place = slots.iter().position(is_it).unwrap_or_else(|| {
+        slots.push(Reading::Field(field, read, false));
+        slots.len() - 1
+    });
+    number(place)
+}
+
+/// How a text begins if a comparison holds for it, without a slash at the end of the whole.
+fn common_start(test: &BytesTest) -> Option<&[u8]> {
+    let texts: Vec<&[u8]> = match test {
+        BytesTest::Equal(text) | BytesTest::StartsWith(text) => vec![text],
+        BytesTest::In(set) => set.iter().collect(),
+        _ => return None,
+    };
+    let mut texts = texts.into_iter().map(|text| text.strip_suffix(b"/").unwrap_or(text));
+    let first = texts.next()?;
+    let common = texts.fold(first, |common, text| {
+        let len = common.iter().zip(text).take_while(|(one, other)| one == other).count();
+        common.get(..len).unwrap_or_default()
+    });
+    // A text may be cut at a NUL.
+    (common.len() >= MIN_START && !common.contains(&0)).then_some(common)
+}
+
+/// Of comparisons that look for texts: one search for all of one value.
+fn searched(judges: &[Judge], slots: &mut Vec<Reading>, gates: &mut FxHashMap<PredicateId, Op>) {
     let mut behind: Vec<Behind<'_>> = Vec::new();
     behind.resize_with(slots.len(), Behind::default);
     for (id, judge) in (0..).zip(judges) {
@@ -38,16 +99,15 @@ pub(super) fn gates(judges: &[Judge], slots: &mut Vec<Reading>) -> FxHashMap<Pre
             all.extend(texts);
         }
     }
-    let mut gates = FxHashMap::default();
     for (text, Behind { tests, texts }) in (0..).zip(behind) {
         if tests.len() >= MIN_TESTS
             && let Some(parts) = Parts::new(texts.into_iter().map(Into::into).collect())
         {
-            gates.extend(tests.into_iter().map(|test| (test, number(slots.len()))));
+            let gate = Op::behind(number(slots.len()));
+            gates.extend(tests.into_iter().map(|test| (test, gate)));
             slots.push(Reading::Gate { text, parts });
         }
     }
-    gates
 }
 
 /// The texts of which one must be in a slot's text for a comparison to hold.
@@ -57,5 +117,25 @@ fn parts_of(judge: &Judge) -> Option<(SlotId, Vec<&[u8]>)> {
             Some((*slot, test.parts()?))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::matchers::BytesSet;
+
+    #[test]
+    fn texts_begin_alike_up_to_a_slash_at_the_end_of_a_whole_one() {
+        let start = |test: &BytesTest| common_start(test).map(<[u8]>::to_vec);
+        let text = |text: &str| -> Box<[u8]> { text.as_bytes().into() };
+        let set = |texts: [&str; 2]| BytesTest::In(BytesSet::new(texts.map(text)));
+        assert_eq!(start(&BytesTest::StartsWith(text("/dev/shm/"))), Some(b"/dev/shm".into()));
+        assert_eq!(start(&set(["/etc/pam.d", "/etc/ssh"])), Some(b"/etc/".into()));
+        assert_eq!(start(&set(["/etc/", "/etc/ssh"])), Some(b"/etc".into()));
+        assert_eq!(start(&set(["/etc", "/root"])), None);
+        assert_eq!(start(&BytesTest::Equal(text("/"))), None);
+        assert_eq!(start(&BytesTest::Equal(text("/a\0b"))), None);
+        assert_eq!(start(&BytesTest::EndsWith(text("/etc"))), None);
     }
 }

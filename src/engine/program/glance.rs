@@ -4,8 +4,8 @@ use crate::engine::comparison::{Quantifier, Relation, Test};
 use crate::engine::matchers::BytesTest;
 use crate::engine::transform::Source;
 use crate::event::{EventType, known};
-use crate::fields::Arg;
 use crate::fields::facts::{FACTS, Fact, Says, printed_flags};
+use crate::fields::{Arg, Field};
 
 /// One look at a word of the facts.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -38,12 +38,10 @@ impl Glance {
     }
 
     /// What says the same as a search of the text of an open's flags: any of these.
-    pub(super) fn of_flags(source: &Source, test: &Test, ty: EventType) -> Option<Vec<Self>> {
+    pub(super) fn of_flags(field: &Field, test: &Test, ty: EventType) -> Option<Vec<Self>> {
         let is_open = matches!(ty, known::OPEN | known::OPENAT | known::OPENAT2);
-        match (source, test) {
-            (Source::Field { field, .. }, Test::Bytes(test))
-                if is_open && &*field.text == "evt.arg.flags" =>
-            {
+        match test {
+            Test::Bytes(test) if is_open && &*field.text == "evt.arg.flags" => {
                 let flags = test.parts()?.into_iter().map(printed_flags);
                 let asked = flags.collect::<Option<Vec<_>>>()?.concat();
                 let glance = |(mask, wanted)| Self { word: 0, mask, wanted, equal: true };

@@ -9,12 +9,12 @@ use bumpalo::collections::Vec as ArenaVec;
 
 use super::pool::{Judge, NodeId, PredicateId, SlotId, number};
 use super::probe::Probe;
-use super::quick::{Answer, Kept};
+use super::quick::Kept;
 use super::reading::{FACTS, Reading};
 use super::{END, Step, TestStep};
 use crate::engine::comparison::Test;
 use crate::engine::matchers::{BytesTest, Parts, Words};
-use crate::engine::transform::{Source, text_until_nul};
+use crate::engine::transform::text_until_nul;
 use crate::event::{Event, EventType, Value};
 use crate::fields::facts::facts;
 
@@ -116,7 +116,9 @@ impl Program {
             let generation = scratch.generation;
             let mut machine = Machine { program: self, event, generation, scratch, texts, others };
             machine.run(own);
-            machine.run(self.common);
+            if self.common != END {
+                machine.run(self.common);
+            }
             if scratch.matches.len() > 1 {
                 scratch.matches.sort_unstable();
                 scratch.matches.dedup();
@@ -170,17 +172,12 @@ impl<'e> Machine<'_, 'e> {
         loop {
             // By far the most steps are tests, and most of those are settled.
             at = self.settled(at);
-            if let Some(test) = program.tests.get(at as usize)
-                && test.predicate != TestStep::NONE
-            {
-                at = if self.holds(test) { test.yes } else { test.no };
-                continue;
-            }
             let Some(step) = program.steps.get(at as usize) else {
                 return;
             };
             at = match *step {
-                Step::Test { .. } | Step::End => return,
+                Step::Test { predicate, yes, no } => self.unsettled(at, predicate, yes, no),
+                Step::End => return,
                 Step::Shared { node, yes, no } => self.shared(node, yes, no),
                 Step::Return { node, value } => self.return_from(node, value),
                 Step::Match { rule, next } => {
@@ -203,48 +200,37 @@ impl<'e> Machine<'_, 'e> {
     #[inline(always)]
     fn settled(&self, mut at: u32) -> u32 {
         let (tests, slots) = (self.program.tests.as_slice(), self.scratch.slots.as_slice());
-        while let Some(TestStep { op, yes, no, .. }) = tests.get(at as usize)
-            && let Some(known) = slots.get(op.slot as usize)
-            && known.mark == Slot::mark(self.generation, op.kept)
+        while let Some(test) = tests.get(at as usize)
+            && let Some(known) = slots.get(test.asked.slot as usize)
+            && known.mark == Slot::mark(self.generation, test.asked.kept)
         {
             // Jumps, not a choice of values: the processor goes on reading where it expects to,
             // before the value that is asked for is there.
-            match op.answer(&known.words) {
-                Answer::No => at = *no,
-                Answer::Yes => {
-                    cold_path();
-                    at = *yes;
-                }
-                Answer::Ask => {
-                    cold_path();
-                    break;
-                }
+            let next = test.next(&known.words);
+            if next == TestStep::ASK {
+                cold_path();
+                break;
             }
+            at = next;
         }
         at
     }
 
-    /// The result of a comparison that isn't settled.
-    #[inline]
-    fn holds(&mut self, test: &TestStep) -> bool {
-        match self.answer(test) {
-            Answer::No => false,
-            Answer::Yes => true,
-            Answer::Ask => self.asked(test.predicate),
-        }
-    }
-
-    /// What a value says of a comparison if it wasn't read yet, or isn't kept as expected.
-    #[inline]
-    fn answer(&mut self, TestStep { op, .. }: &TestStep) -> Answer {
-        if op.kept == Kept::Never {
-            return Answer::Ask;
-        }
-        match self.slot_read_here(op.slot) {
-            Some(known) if known.kept() == op.kept => op.answer(&known.words),
-            Some(known) if known.kept() == Kept::Absent => Answer::No,
-            _ => Answer::Ask,
-        }
+    /// Where to go on from a test that isn't settled: to itself, if its value is read here.
+    #[inline(always)]
+    fn unsettled(&mut self, at: u32, predicate: PredicateId, yes: u32, no: u32) -> u32 {
+        let Some(TestStep { asked, .. }) = self.program.tests.get(at as usize) else {
+            return END;
+        };
+        let holds = match self.scratch.slots.get(asked.slot as usize) {
+            Some(known) if !known.is_of(self.generation) => {
+                self.read_here(asked.slot);
+                return at;
+            }
+            Some(known) if known.kept() == Kept::Absent => false,
+            _ => self.asked(predicate),
+        };
+        if holds { yes } else { no }
     }
 
     /// The result of a comparison that is worth keeping.
@@ -315,16 +301,6 @@ impl<'e> Machine<'_, 'e> {
         self.scratch.slots.get(slot as usize)
     }
 
-    /// The same where most values are read first.
-    #[inline(always)]
-    fn slot_read_here(&mut self, slot: SlotId) -> Option<&Slot> {
-        let is_known = self.scratch.slots.get(slot as usize)?.is_of(self.generation);
-        if !is_known {
-            self.read_here(slot);
-        }
-        self.scratch.slots.get(slot as usize)
-    }
-
     #[inline(never)]
     fn read(&mut self, slot: SlotId) {
         self.read_here(slot);
@@ -334,9 +310,7 @@ impl<'e> Machine<'_, 'e> {
     #[inline(always)]
     fn read_here(&mut self, slot: SlotId) {
         let (value, is_text) = match self.program.slots.get(slot as usize) {
-            Some(Reading::Source(Source::Field { field, read, is_text })) => {
-                (read(self.event, &field.arg), *is_text)
-            }
+            Some(Reading::Field(field, read, is_text)) => (read(self.event, &field.arg), *is_text),
             Some(Reading::Facts) => return self.keep_facts(),
             Some(Reading::Gate { text, parts }) => return self.keep_gate(slot, *text, parts),
             Some(Reading::Source(source)) => (source.value(self.event), false),

@@ -8,6 +8,8 @@
 //! known already where it would be asked. What is read (`reading`) is read at most once an event, a
 //! dear comparison judged at most once, and only if asked.
 
+use std::hint::cold_path;
+
 mod build;
 pub mod cost;
 mod gate;
@@ -22,7 +24,7 @@ mod shortcut;
 
 pub(super) use build::Input;
 pub use machine::{Program, Scratch};
-use quick::Op;
+use quick::{Answer, Asked, Op};
 
 /// One step. Targets are places in the program.
 #[derive(Clone, Copy, Debug)]
@@ -43,26 +45,43 @@ enum Step {
     End,
 }
 
-/// A [`Step::Test`] by itself, with its comparison.
+/// A [`Step::Test`] by what a word of the value says: where it goes on at once.
 #[derive(Clone, Copy, Debug)]
 struct TestStep {
-    predicate: u32,
-    yes: u32,
-    no: u32,
-    op: Op,
+    asked: Asked,
+    /// Where if the masked word is as wanted.
+    equal: u32,
+    /// And if it is not.
+    other: u32,
 }
 
 impl TestStep {
-    /// Stands for the comparison where the step is no test.
-    const NONE: u32 = u32::MAX;
+    /// Goes on nowhere: the comparison itself is to be judged.
+    const ASK: u32 = u32::MAX;
 
     fn of(step: Step, ops: &[Op]) -> Self {
-        match step {
+        let (op, yes, no) = match step {
             Step::Test { predicate, yes, no } => {
-                let op = ops.get(predicate as usize).copied().unwrap_or(Op::NONE);
-                Self { predicate, yes, no, op }
+                (ops.get(predicate as usize).copied().unwrap_or(Op::NONE), yes, no)
             }
-            _ => Self { predicate: Self::NONE, yes: END, no: END, op: Op::NONE },
+            _ => (Op::NONE, END, END),
+        };
+        let place = |answer| match answer {
+            Answer::Yes => yes,
+            Answer::No => no,
+            Answer::Ask => Self::ASK,
+        };
+        Self { asked: op.asked, equal: place(op.equal), other: place(op.other) }
+    }
+
+    /// Where the words of a value that is kept as it must be say to go on.
+    #[inline(always)]
+    fn next(&self, words: &[u64; 4]) -> u32 {
+        if self.asked.is_so(words) {
+            cold_path();
+            self.equal
+        } else {
+            self.other
         }
     }
 }
@@ -79,5 +98,6 @@ mod tests {
     #[test]
     fn a_step_is_two_words() {
         assert_eq!(size_of::<Step>(), 16);
+        assert_eq!(size_of::<TestStep>(), 32);
     }
 }

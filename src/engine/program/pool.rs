@@ -336,7 +336,10 @@ impl Pool {
             _ => new,
         };
         if id == new {
-            self.slots.push(Reading::Source(source.clone()));
+            self.slots.push(match source.clone() {
+                Source::Field { field, read, is_text } => Reading::Field(field, read, is_text),
+                source => Reading::Source(source),
+            });
         }
         self.slot_of.insert(text.into(), id);
         id
@@ -382,15 +385,12 @@ impl Judge {
             Self::Types(set) => Some(OfType::Always(set.contains(ty))),
             Self::Values { .. } | Self::Glance(_) => None,
             Self::Value { slot, quantifier, test } => {
-                let Some(Reading::Source(source)) = slots.get(*slot as usize) else {
+                let Some(Reading::Field(field, ..)) = slots.get(*slot as usize) else {
                     return None;
                 };
-                if let Some(flags) = Glance::of_flags(source, test, ty) {
+                if let Some(flags) = Glance::of_flags(field, test, ty) {
                     return Some(OfType::Flags(flags));
                 }
-                let Source::Field { field, .. } = source else {
-                    return None;
-                };
                 let is_system_call = matches!(ty.info().kind, Kind::Syscall | Kind::Generic);
                 let value = match field.info.name {
                     "evt.type" | "syscall.type" if is_system_call => ty.name(),

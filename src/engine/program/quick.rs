@@ -4,8 +4,6 @@
 //! answers nearly all that is asked of everyday events, in the same few instructions whatever the
 //! comparison is; only where it doesn't, the comparison itself is judged.
 
-use std::hint::cold_path;
-
 use super::glance::Glance;
 use super::pool::{Judge, SlotId};
 use super::reading::FACTS;
@@ -14,7 +12,7 @@ use crate::engine::matchers::{BytesTest, Words};
 
 /// What is asked of one word of a value.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Op {
+pub(super) struct Asked {
     mask: u64,
     wanted: u64,
     /// Whose value is asked.
@@ -22,10 +20,16 @@ pub(super) struct Op {
     /// How the value must be kept for its words to mean anything here.
     pub(super) kept: Kept,
     word: Word,
+}
+
+/// What one word of a value says of a comparison.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Op {
+    pub(super) asked: Asked,
     /// What it means if the masked word is as wanted.
-    equal: Answer,
+    pub(super) equal: Answer,
     /// And if it is not.
-    other: Answer,
+    pub(super) other: Answer,
 }
 
 /// Where the value of a source is kept.
@@ -68,15 +72,18 @@ pub(super) enum Answer {
 
 impl Op {
     /// Where there is no question.
-    pub(super) const NONE: Self = Self {
-        mask: 0,
-        wanted: 0,
-        slot: SlotId::MAX,
-        kept: Kept::Never,
-        word: Word::First,
-        equal: Answer::Ask,
-        other: Answer::Ask,
-    };
+    pub(super) const NONE: Self =
+        Self::new(SlotId::MAX, Kept::Never, (Word::First, 0, 0), Answer::Ask, Answer::Ask);
+
+    const fn new(
+        slot: SlotId,
+        kept: Kept,
+        (word, mask, wanted): (Word, u64, u64),
+        equal: Answer,
+        other: Answer,
+    ) -> Self {
+        Self { asked: Asked { mask, wanted, slot, kept, word }, equal, other }
+    }
 
     /// Of a comparison of any kind.
     pub(super) fn of(judge: &Judge) -> Self {
@@ -103,7 +110,7 @@ impl Op {
         let (equal, other) =
             if glance.equal { (Answer::Yes, Answer::No) } else { (Answer::No, Answer::Yes) };
         let word = if glance.word == 0 { Word::First } else { Word::Print };
-        Self { word, ..Self::of_number(FACTS, glance.mask, glance.wanted, equal, other) }
+        Self::new(FACTS, Kept::Number, (word, glance.mask, glance.wanted), equal, other)
     }
 
     /// Of a comparison that stands behind a gate.
@@ -111,8 +118,14 @@ impl Op {
         Self::of_number(gate, u64::MAX, 1, Answer::Ask, Answer::No)
     }
 
+    /// Of a comparison that never holds unless the text of another slot begins so.
+    pub(super) fn beginning(slot: SlotId, start: &[u8]) -> Self {
+        let (mask, head) = (Words::head_mask(start.len()), Words::of(start).head);
+        Self::new(slot, Kept::Text, (Word::First, mask, head), Answer::Ask, Answer::No)
+    }
+
     const fn of_number(slot: SlotId, mask: u64, wanted: u64, equal: Answer, other: Answer) -> Self {
-        Self { mask, wanted, slot, kept: Kept::Number, word: Word::First, equal, other }
+        Self::new(slot, Kept::Number, (Word::First, mask, wanted), equal, other)
     }
 
     /// `sign` is the bit of a number that says that it is below 0.
@@ -129,14 +142,8 @@ impl Op {
 
     fn of_text(slot: SlotId, test: &BytesTest) -> Self {
         use Answer::{Ask, No, Yes};
-        let op = |word, mask, wanted, equal, other| Self {
-            mask,
-            wanted,
-            slot,
-            kept: Kept::Text,
-            word,
-            equal,
-            other,
+        let op = |word, mask, wanted, equal, other| {
+            Self::new(slot, Kept::Text, (word, mask, wanted), equal, other)
         };
         match test {
             BytesTest::Equal(text) | BytesTest::NotEqual(text) => {
@@ -157,17 +164,15 @@ impl Op {
             _ => Self::NONE,
         }
     }
+}
 
-    /// What the words of a value say that is kept as it must be.
-    #[inline]
-    pub(super) fn answer(&self, words: &[u64; 4]) -> Answer {
+impl Asked {
+    /// Whether the words of a value that is kept as it must be are as wanted.
+    #[inline(always)]
+    pub(super) fn is_so(&self, words: &[u64; 4]) -> bool {
         // Not a `match`: that would be a jump to one of four loads.
         let word = words.get(self.word as usize & 3).copied().unwrap_or(0);
-        if word & self.mask == self.wanted {
-            cold_path();
-            return self.equal;
-        }
-        self.other
+        word & self.mask == self.wanted
     }
 }
 
@@ -182,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operation_is_half_a_line_of_cache() {
-        assert_eq!(size_of::<Op>(), 24);
+    fn a_question_is_three_words() {
+        assert_eq!(size_of::<Asked>(), 24);
     }
 }

@@ -3,13 +3,16 @@
 use super::pool::SlotId;
 use crate::engine::matchers::Parts;
 use crate::engine::transform::Source;
+use crate::fields::{Field, Read};
 
 /// Where the value of a slot comes from.
 #[derive(Debug)]
 pub(super) enum Reading {
     /// The words of the event's facts.
     Facts,
-    /// A source of the rules.
+    /// A field, with how it is read, and whether its text ends before a NUL.
+    Field(Field, Read, bool),
+    /// Another source of the rules.
     Source(Source),
     /// Whether any of several texts stands in the text of another slot.
     Gate {

@@ -34,7 +34,7 @@ pub fn args<'a>(event: &Event<'a>, arg: &Arg) -> Option<Value<'a>> {
 /// The arguments joined by blanks.
 #[must_use]
 pub fn joined_args<'a>(event: &Event<'a>, thread: &'a Thread) -> Option<Value<'a>> {
-    known_args(thread).map(|_| Value::Bytes(spaced(event.arena, [b"", b""], &thread.args)))
+    known_args(thread).map(|_| Value::Bytes(spaced(event.arena, None, &thread.args)))
 }
 
 /// The command's name and its arguments.
@@ -46,7 +46,7 @@ pub fn cmdline<'a>(event: &Event<'a>, thread: &'a Thread) -> Option<Value<'a>> {
     if known_args(thread)?.next().is_none() {
         return Some(Value::Bytes(&thread.comm));
     }
-    Some(Value::Bytes(spaced(event.arena, [&*thread.comm, b" "], &thread.args)))
+    Some(Value::Bytes(spaced(event.arena, Some(&thread.comm), &thread.args)))
 }
 
 /// argv\[0\], a blank, and the arguments.
@@ -59,7 +59,7 @@ pub fn exeline<'a>(event: &Event<'a>, thread: &'a Thread) -> Option<Value<'a>> {
 /// The environment joined by blanks.
 #[must_use]
 pub fn environment<'a>(event: &Event<'a>, thread: &'a Thread) -> Option<Value<'a>> {
-    Some(Value::Bytes(spaced(event.arena, [b"", b""], told_environment(event, thread)?)))
+    Some(Value::Bytes(spaced(event.arena, None, told_environment(event, thread)?)))
 }
 
 /// The environment as it was told, with NULs in it.

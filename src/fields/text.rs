@@ -135,16 +135,18 @@ pub fn joined<'a, 'b>(
     text.finish()
 }
 
-/// `head`, then the items of a list that ends each with a NUL, joined by blanks.
+/// `head`, if there is one, and the items of a list that ends each with a NUL, joined by blanks.
 #[must_use]
-pub fn spaced<'a>(arena: &'a Arena, head: [&[u8]; 2], list: &[u8]) -> &'a [u8] {
+#[inline]
+pub fn spaced<'a>(arena: &'a Arena, head: Option<&[u8]>, list: &[u8]) -> &'a [u8] {
     let list = list.strip_suffix(b"\0").unwrap_or(list);
-    let [first, second] = head;
-    let before = first.len() + second.len();
+    let before = head.map_or(0, |head| head.len() + 1);
     let mut text = Text::with_capacity(before + list.len(), arena);
-    for part in [first, second, list] {
-        text.push(part);
+    if let Some(head) = head {
+        text.push(head);
+        text.push_byte(b' ');
     }
+    text.push(list);
     blank_nuls(text.bytes.get_mut(before..).unwrap_or_default());
     text.finish()
 }
@@ -152,15 +154,17 @@ pub fn spaced<'a>(arena: &'a Arena, head: [&[u8]; 2], list: &[u8]) -> &'a [u8] {
 /// Puts a blank in the place of every NUL.
 fn blank_nuls(text: &mut [u8]) {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-    let (eights, rest) = text.as_chunks_mut::<8>();
-    for eight in eights {
+    let blank = |eight: &mut [u8; 8]| {
         let bytes = u64::from_ne_bytes(*eight);
         // The highest bit of each byte that is zero; two places lower it is a blank.
         let zeros = !(((bytes & LOW) + LOW) | bytes | LOW);
         *eight = (bytes | zeros >> 2).to_ne_bytes();
-    }
-    for byte in rest {
-        *byte = if *byte == 0 { b' ' } else { *byte };
+    };
+    text.as_chunks_mut().0.iter_mut().for_each(blank);
+    // Once more what is blank already, so that nothing is left for single bytes.
+    match text.last_chunk_mut() {
+        Some(last) => blank(last),
+        None => text.iter_mut().for_each(|byte| *byte = if *byte == 0 { b' ' } else { *byte }),
     }
 }
 

@@ -110,7 +110,9 @@ struct Builder {
 impl Builder {
     /// The program, its steps laid past what is known.
     fn finish(mut self, mut entries: Box<[u32; EventType::COUNT]>, common: u32) -> Program {
-        let mut shortcuts = Shortcuts::new(&self.steps);
+        let Pool { judges, slots, .. } = &mut self.pool;
+        let gates = gates(judges, slots);
+        let mut shortcuts = Shortcuts::new(&self.steps, &gates);
         entries.iter_mut().for_each(|place| *place = shortcuts.place(*place));
         let common = shortcuts.place(common);
         let mut bodies = vec![END; self.pool.nodes()];
@@ -123,10 +125,8 @@ impl Builder {
             probe.places_mut().iter_mut().for_each(|place| *place = shortcuts.place(*place));
         }
         let steps = shortcuts.finish();
-        let Pool { judges, mut slots, .. } = self.pool;
-        let gates = gates(&judges, &mut slots);
-        let op = |(id, judge)| gates.get(&id).copied().unwrap_or_else(|| Op::of(judge));
-        let ops: Vec<_> = (0..).zip(&judges).map(op).collect();
+        let Pool { judges, slots, .. } = self.pool;
+        let ops: Vec<_> = judges.iter().map(Op::of).collect();
         Program {
             tests: steps.iter().map(|step| TestStep::of(*step, &ops)).collect(),
             steps,

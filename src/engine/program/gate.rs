@@ -4,12 +4,11 @@
 //! Of all texts that rules look for in one value, one search tells that none is there. Where a
 //! text that has yet to be made is compared, another one that is there tells how it begins.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
 use super::pool::{Judge, PredicateId, SlotId, number};
-use super::quick::Op;
 use super::reading::Reading;
 use crate::engine::comparison::{Quantifier, Test};
 use crate::engine::matchers::{BytesTest, Parts};
@@ -22,8 +21,9 @@ const MIN_TESTS: usize = 2;
 const MAX_TEXTS: usize = 64;
 const MIN_TEXT: usize = 5;
 
-/// A shorter start is no news.
+/// A shorter start is no news, and a longer one is more than one word.
 const MIN_START: usize = 2;
+const MAX_START: usize = 8;
 
 /// The comparisons that stand behind one gate, and the texts of which one must be there.
 #[derive(Default)]
@@ -32,16 +32,28 @@ struct Behind<'j> {
     texts: BTreeSet<&'j [u8]>,
 }
 
-/// Makes the gates: what is asked first, of the comparisons that have one.
-pub(super) fn gates(judges: &[Judge], slots: &mut Vec<Reading>) -> FxHashMap<PredicateId, Op> {
-    let mut gates = FxHashMap::default();
-    begun(judges, slots, &mut gates);
-    searched(judges, slots, &mut gates);
+/// What is asked first, of the comparisons that have a gate: a comparison, too.
+pub(super) type Gates = FxHashMap<PredicateId, PredicateId>;
+
+/// Makes the gates.
+pub(super) fn gates(judges: &mut Vec<Judge>, slots: &mut Vec<Reading>) -> Gates {
+    let mut gates = Gates::default();
+    let begun = begun(judges, slots);
+    let searched = searched(judges, slots);
+    for (slot, test, behind) in begun.into_iter().chain(searched) {
+        let gate = number(judges.len());
+        judges.push(Judge::Value { slot, quantifier: Quantifier::One, test });
+        gates.extend(behind.into_iter().map(|id| (id, gate)));
+    }
     gates
 }
 
+/// A gate: of which slot it asks what, and what stands behind it.
+type Gate = (SlotId, Test, Vec<PredicateId>);
+
 /// Of comparisons with texts that all begin in the same way.
-fn begun(judges: &[Judge], slots: &mut Vec<Reading>, gates: &mut FxHashMap<PredicateId, Op>) {
+fn begun(judges: &[Judge], slots: &mut Vec<Reading>) -> Vec<Gate> {
+    let mut behind: BTreeMap<(SlotId, &[u8]), Vec<PredicateId>> = BTreeMap::new();
     for (id, judge) in (0..).zip(judges) {
         if let Judge::Value { slot, quantifier: Quantifier::One, test: Test::Bytes(test) } = judge
             && let Some(Reading::Field(field, ..)) = slots.get(*slot as usize)
@@ -50,9 +62,11 @@ fn begun(judges: &[Judge], slots: &mut Vec<Reading>, gates: &mut FxHashMap<Predi
             && let Some(start) = common_start(test)
         {
             let other = slot_of(slots, field.clone(), read);
-            gates.insert(id, Op::beginning(other, start));
+            behind.entry((other, start)).or_default().push(id);
         }
     }
+    let test = |start: &[u8]| Test::Bytes(BytesTest::StartsWith(start.into()));
+    behind.into_iter().map(|((slot, start), behind)| (slot, test(start), behind)).collect()
 }
 
 /// The slot of what a field begins as.
@@ -81,12 +95,13 @@ fn common_start(test: &BytesTest) -> Option<&[u8]> {
         let len = common.iter().zip(text).take_while(|(one, other)| one == other).count();
         common.get(..len).unwrap_or_default()
     });
+    let common = common.get(..MAX_START).unwrap_or(common);
     // A text may be cut at a NUL.
     (common.len() >= MIN_START && !common.contains(&0)).then_some(common)
 }
 
 /// Of comparisons that look for texts: one search for all of one value.
-fn searched(judges: &[Judge], slots: &mut Vec<Reading>, gates: &mut FxHashMap<PredicateId, Op>) {
+fn searched(judges: &[Judge], slots: &mut Vec<Reading>) -> Vec<Gate> {
     let mut behind: Vec<Behind<'_>> = Vec::new();
     behind.resize_with(slots.len(), Behind::default);
     for (id, judge) in (0..).zip(judges) {
@@ -99,15 +114,17 @@ fn searched(judges: &[Judge], slots: &mut Vec<Reading>, gates: &mut FxHashMap<Pr
             all.extend(texts);
         }
     }
+    let mut gates = Vec::new();
     for (text, Behind { tests, texts }) in (0..).zip(behind) {
         if tests.len() >= MIN_TESTS
             && let Some(parts) = Parts::new(texts.into_iter().map(Into::into).collect())
         {
-            let gate = Op::behind(number(slots.len()));
-            gates.extend(tests.into_iter().map(|test| (test, gate)));
+            let is_any = Test::Bool { of_true: true, of_false: false };
+            gates.push((number(slots.len()), is_any, tests));
             slots.push(Reading::Gate { text, parts });
         }
     }
+    gates
 }
 
 /// The texts of which one must be in a slot's text for a comparison to hold.

@@ -172,11 +172,24 @@ impl<'e> Machine<'_, 'e> {
         loop {
             // By far the most steps are tests, and most of those are settled.
             at = self.settled(at);
+            if let Some(TestStep { asked, .. }) = program.tests.get(at as usize)
+                && let Some(known) = self.scratch.slots.get(asked.slot as usize)
+                && !known.is_of(self.generation)
+            {
+                self.read_here(asked.slot);
+                continue;
+            }
             let Some(step) = program.steps.get(at as usize) else {
                 return;
             };
             at = match *step {
-                Step::Test { predicate, yes, no } => self.unsettled(at, predicate, yes, no),
+                Step::Test { predicate, yes, no } => {
+                    if self.holds(at, predicate) {
+                        yes
+                    } else {
+                        no
+                    }
+                }
                 Step::End => return,
                 Step::Shared { node, yes, no } => self.shared(node, yes, no),
                 Step::Return { node, value } => self.return_from(node, value),
@@ -216,21 +229,12 @@ impl<'e> Machine<'_, 'e> {
         at
     }
 
-    /// Where to go on from a test that isn't settled: to itself, if its value is read here.
-    #[inline(always)]
-    fn unsettled(&mut self, at: u32, predicate: PredicateId, yes: u32, no: u32) -> u32 {
-        let Some(TestStep { asked, .. }) = self.program.tests.get(at as usize) else {
-            return END;
-        };
-        let holds = match self.scratch.slots.get(asked.slot as usize) {
-            Some(known) if !known.is_of(self.generation) => {
-                self.read_here(asked.slot);
-                return at;
-            }
-            Some(known) if known.kept() == Kept::Absent => false,
-            _ => self.asked(predicate),
-        };
-        if holds { yes } else { no }
+    /// The result of the comparison of a test that what was read doesn't settle.
+    #[inline]
+    fn holds(&mut self, at: u32, predicate: PredicateId) -> bool {
+        let slot = self.program.tests.get(at as usize).map_or(SlotId::MAX, |test| test.asked.slot);
+        let known = self.scratch.slots.get(slot as usize);
+        known.is_none_or(|known| known.kept() != Kept::Absent) && self.asked(predicate)
     }
 
     /// The result of a comparison that is worth keeping.
@@ -309,17 +313,22 @@ impl<'e> Machine<'_, 'e> {
     /// Reads the value of a source and keeps it.
     #[inline(always)]
     fn read_here(&mut self, slot: SlotId) {
-        let (value, is_text) = match self.program.slots.get(slot as usize) {
-            Some(Reading::Field(field, read, is_text)) => (read(self.event, &field.arg), *is_text),
-            Some(Reading::Facts) => return self.keep_facts(),
-            Some(Reading::Gate { text, parts }) => return self.keep_gate(slot, *text, parts),
-            Some(Reading::Source(source)) => (source.value(self.event), false),
-            None => (None, false),
+        let Some(reading) = self.program.slots.get(slot as usize) else {
+            return;
         };
-        if let Some(Value::Bytes(text)) = value {
-            self.keep_text(slot, if is_text { text_until_nul(text) } else { text });
-        } else {
-            self.keep(slot, value);
+        if let Reading::Field(field, read, is_text) = reading {
+            match read(self.event, &field.arg) {
+                Some(Value::Bytes(text)) if *is_text => self.keep_text(slot, text_until_nul(text)),
+                Some(Value::Bytes(text)) => self.keep_text(slot, text),
+                value => self.keep(slot, value),
+            }
+            return;
+        }
+        match reading {
+            Reading::Facts => self.keep_facts(),
+            Reading::Gate { text, parts } => self.keep_gate(slot, *text, parts),
+            Reading::Source(source) => self.keep(slot, source.value(self.event)),
+            Reading::Field(..) => {}
         }
     }
 
@@ -330,6 +339,7 @@ impl<'e> Machine<'_, 'e> {
             Some(Value::Int(number)) => self.note(slot, Kept::Number, number.cast_unsigned()),
             Some(Value::UInt(number)) => self.note(slot, Kept::Number, number),
             Some(Value::Bool(flag)) => self.note(slot, Kept::Number, flag.into()),
+            Some(Value::Bytes(text)) => self.keep_text(slot, text),
             Some(value) => self.keep_other(slot, value),
         }
     }

@@ -113,17 +113,6 @@ impl Op {
         Self::new(FACTS, Kept::Number, (word, glance.mask, glance.wanted), equal, other)
     }
 
-    /// Of a comparison that stands behind a gate.
-    pub(super) const fn behind(gate: SlotId) -> Self {
-        Self::of_number(gate, u64::MAX, 1, Answer::Ask, Answer::No)
-    }
-
-    /// Of a comparison that never holds unless the text of another slot begins so.
-    pub(super) fn beginning(slot: SlotId, start: &[u8]) -> Self {
-        let (mask, head) = (Words::head_mask(start.len()), Words::of(start).head);
-        Self::new(slot, Kept::Text, (Word::First, mask, head), Answer::Ask, Answer::No)
-    }
-
     const fn of_number(slot: SlotId, mask: u64, wanted: u64, equal: Answer, other: Answer) -> Self {
         Self::new(slot, Kept::Number, (Word::First, mask, wanted), equal, other)
     }

@@ -5,8 +5,9 @@ use crate::engine::matchers::Parts;
 use crate::engine::transform::Source;
 use crate::fields::{Field, Read};
 
-/// Where the value of a slot comes from.
+/// Where the value of a slot comes from. What it is stands by itself, to be asked at once.
 #[derive(Debug)]
+#[repr(u8)]
 pub(super) enum Reading {
     /// The words of the event's facts.
     Facts,

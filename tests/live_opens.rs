@@ -21,6 +21,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::time::Instant;
 
+use eyas::probe::Feature;
 use eyas::sources::Guardian;
 use eyas::sources::fanotify::Place;
 use eyas::sources::rendezvous::News;
@@ -439,4 +440,43 @@ fn the_thread_is_found_where_the_kernel_names_processes_only() {
     }
     println!("{exact} of {opened} opens are exact, {unseen} unseen");
     assert!(opened > 1000 && opened - exact <= unseen, "{exact} of {opened}, {unseen} unseen");
+}
+
+#[test]
+fn who_writes_to_a_file_that_was_left_alone_is_told_once() {
+    const LEFT_ALONE: &str = "eyas_rendezvous_left_alone_total";
+    let test = "who_writes_to_a_file_that_was_left_alone_is_told_once";
+    if !have(test, HOST) || !Feature::is_present("fanotify-report-name") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let place = sandbox.dir.join("place");
+    fs::create_dir(&place).unwrap();
+    let file = place.join("often");
+    fs::write(&file, "x").unwrap();
+    let only_writes = format!("fd.directory = {} and evt.is_open_write = true", place.display());
+    let (mut agent, address) = watching(&sandbox, &only_writes);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while metric(&address, LEFT_ALONE) == 0 {
+        assert!(Instant::now() < deadline, "it isn't left alone");
+        for _ in 0..100 {
+            drop(fs::File::open(&file).unwrap());
+        }
+    }
+    // By the process that has read it, some of whose opens were looked at. Each after what was
+    // opened before is told: records of one process and file become one.
+    let is_exact = |line: &String| line.contains("opened /") && line.contains("O_APPEND");
+    let mut count = 0;
+    while !agent.lines().iter().any(is_exact) {
+        // The kernel asks again after a while: then it is told to the last flag.
+        assert!(Instant::now() < deadline, "it is left alone for ever");
+        agent.mark(&sandbox);
+        drop(fs::OpenOptions::new().append(true).open(&file).unwrap());
+        count += 1;
+        std::thread::sleep(Duration::from_millis(200));
+        agent.mark(&sandbox);
+    }
+    let told = |lines: &[String]| lines.iter().filter(|line| line.contains("opened /")).count();
+    let ended = agent.end(Signal::SIGTERM);
+    assert_eq!(told(&ended.lines), count, "{:?}", ended.lines);
 }

@@ -24,6 +24,7 @@ impl LiveEnricher {
         before: &Thread,
     ) -> Option<(Seen, ProcessDir)> {
         let next = next_exec(record, later);
+        self.looks.note_program(record.timestamp_ns);
         let until_ns = next.map_or(u64::MAX, |next| next.timestamp_ns);
         let window = (record.timestamp_ns, until_ns);
         if let Some(found) = self.look_at_taken(record, window, before) {

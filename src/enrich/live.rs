@@ -172,6 +172,13 @@ impl LiveEnricher {
         self.needs.wants_call(known::EXECVE)
     }
 
+    /// Whether of late each program was read while it stood still, so that its record may be read
+    /// late.
+    #[must_use]
+    pub fn has_looks_of_all(&self) -> bool {
+        self.looks.are_of_all()
+    }
+
     /// From now on asks `source` for what was read of processes while they stood still: an exec
     /// whose process is gone before its record comes is told with that.
     pub fn set_looks(&mut self, source: Box<LookSource>) {

@@ -18,6 +18,12 @@ const KEEP_NS: u64 = 2_000_000_000;
 /// The same where no record is told at all.
 const KEEP_UNTOLD_NS: u64 = 10_000_000_000;
 
+/// How long programs and looks are counted that belong together, in nanoseconds.
+const COUNT_NS: u64 = 1_000_000_000;
+
+/// So many looks may be on their way when the counts are compared.
+const ON_THEIR_WAY: u32 = 2;
+
 /// Hands out the next look that has come.
 pub type LookSource = dyn FnMut() -> Option<Taken> + Send;
 
@@ -27,11 +33,40 @@ pub(super) struct Looks {
     source: Option<Box<LookSource>>,
     waiting: VecDeque<Taken>,
     bytes: usize,
+    count: Count,
+}
+
+/// Whether each program has its look.
+#[derive(Debug, Default)]
+struct Count {
+    since_ns: u64,
+    programs: u32,
+    looks: u32,
+    /// In the span before it was so.
+    is_full: bool,
 }
 
 impl Looks {
     pub(super) fn set_source(&mut self, source: Box<LookSource>) {
         self.source = Some(source);
+    }
+
+    /// Notes a program whose look is asked for.
+    pub(super) fn note_program(&mut self, at_ns: u64) {
+        let Count { since_ns, programs, looks, is_full } = &mut self.count;
+        if at_ns.saturating_sub(*since_ns) >= COUNT_NS {
+            *is_full = *programs > 0 && programs.saturating_sub(*looks) <= ON_THEIR_WAY;
+            (*since_ns, *programs, *looks) = (at_ns, 0, 0);
+        }
+        *programs += 1;
+        if programs.saturating_sub(*looks) > ON_THEIR_WAY {
+            *is_full = false;
+        }
+    }
+
+    /// Whether of late a look came of each program, so that none has to be looked at in haste.
+    pub(super) const fn are_of_all(&self) -> bool {
+        self.count.is_full
     }
 
     /// The first look at `pid` from `from_ns` on and before `until_ns`, in nanoseconds since boot.
@@ -47,6 +82,7 @@ impl Looks {
         // each has a record that is asked for next.
         while self.bytes < MAX_BYTES {
             let look = self.source.as_mut()?()?;
+            self.count.looks += 1;
             if is_meant(&look) {
                 return Some(look);
             }
@@ -61,6 +97,7 @@ impl Looks {
         self.forget(oldest_ns);
         while self.waiting.is_empty() {
             let Some(look) = self.source.as_mut().and_then(|source| source()) else { return };
+            self.count.looks += 1;
             if look.at_ns >= oldest_ns {
                 self.keep(look);
             }
@@ -135,6 +172,24 @@ mod tests {
         assert_eq!(looks.waiting.len(), 1_001);
         looks.expire(u64::MAX);
         assert_eq!((looks.waiting.len(), looks.bytes), (0, 0));
+    }
+
+    #[test]
+    fn looks_are_of_all_programs_until_two_have_none() {
+        let mut looks = looks(3_000, 0);
+        assert!(!looks.are_of_all());
+        for pid in 1..=3_000 {
+            let from_ns = (u64::try_from(pid).unwrap() - 1) * MS;
+            looks.note_program(from_ns);
+            assert!(looks.take(pid, from_ns, u64::MAX).is_some());
+            assert_eq!(looks.are_of_all(), pid > 1000, "{pid}");
+        }
+        for at_ns in 3_000..3_002 {
+            looks.note_program(at_ns * MS);
+            assert!(looks.are_of_all());
+        }
+        looks.note_program(3_002 * MS);
+        assert!(!looks.are_of_all());
     }
 
     #[test]

@@ -106,6 +106,14 @@ impl LiveEnricher {
         self.looked.note(look);
     }
 
+    /// From now on every record of a file's opens counts: not all are looked at.
+    pub fn forget_seen(&mut self, file: (u64, u64)) {
+        let Looked { young, old, .. } = &mut self.looked;
+        for looked in [young, old] {
+            looked.retain(|(_, dev, ino), _| (*dev, *ino) != file);
+        }
+    }
+
     /// Learns of one that nobody has looked at: its record counts.
     pub fn note_unseen(&mut self, look: &Standing<'_>) {
         self.looked.note_untold(look);

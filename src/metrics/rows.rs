@@ -80,6 +80,7 @@ metrics! {
         known: Counter = "Opens by programs that had been read already.",
         opens: Counter = "Opens of what rules name that were looked at while they stood still.",
         unnamed: Counter = "Opens of other files that lie beside those.",
+        left_alone: Counter = "Files left alone for a while: they are read often, and no rule can match that.",
         failed: Counter = "Opens that were looked at and have failed then: they are not told.",
         late: Counter = "Opens that were answered without a look, since it took too long.",
         dropped: Counter = "Looks for which the loop had no room.",

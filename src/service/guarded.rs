@@ -17,6 +17,7 @@ use crate::metrics::METRICS;
 use crate::sources::Guardian;
 use crate::sources::Loss;
 use crate::sources::Rendezvous;
+use crate::sources::fanotify::MayMatch;
 use crate::sources::fanotify::Place;
 use crate::sources::guardian::Ward;
 use crate::sources::rendezvous::Inbox;
@@ -75,9 +76,13 @@ impl Guarded {
     }
 
     /// Meets those who open files of `places` from now on, and nobody else, if the host lets us.
-    pub fn meet_openers(&mut self, places: Vec<Place>) {
+    /// `reads_matter`: whether a rule can match an open of a path that only reads.
+    pub fn meet_openers(&mut self, places: Vec<Place>, reads_matter: Box<MayMatch>) {
         let Some(guardian) = &mut self.guardian else { return };
-        if self.opens.as_ref().is_some_and(|(opens, _)| opens.places() == places) {
+        if let Some((opens, _)) = &mut self.opens
+            && opens.places() == places
+        {
+            opens.set_reads_matter(reads_matter);
             return;
         }
         if let Some((mut opens, _)) = self.opens.take() {
@@ -87,7 +92,8 @@ impl Guarded {
             return;
         }
         match OpenRendezvous::start(guardian, &host::path("/proc"), places, is_busy) {
-            Ok(started) => {
+            Ok(mut started) => {
+                started.0.set_reads_matter(reads_matter);
                 let count = started.0.directories();
                 log!(
                     Level::Debug,

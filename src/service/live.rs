@@ -121,8 +121,8 @@ pub struct Live {
     pub(super) enricher: LiveEnricher,
     signals: SignalFd,
     pub(super) drops: Drops,
-    files: FileBatch,
-    standing: StandingBatch,
+    pub(super) files: FileBatch,
+    pub(super) standing: StandingBatch,
     pub(super) processes: Vec<ProcessRecord>,
     pub(super) audit: AuditBatch,
     pub(super) planner: Planner,
@@ -344,8 +344,8 @@ impl Live {
     /// Lets records gather on a busy host, where their programs are told exactly however late.
     fn let_gather(&self, events: &Events) {
         let is_record = |token| matches!(token, PROCESSES | FILES | AUDIT);
-        if self.enricher.has_exact_programs() && events.iter().any(|event| is_record(event.token()))
-        {
+        let may_be_late = self.enricher.has_exact_programs() || self.enricher.has_looks_of_all();
+        if may_be_late && events.iter().any(|event| is_record(event.token())) {
             let wait = self.pace.wait(Duration::from_nanos(clock::monotonic_ns()));
             if !wait.is_zero() {
                 std::thread::sleep(wait);
@@ -388,15 +388,19 @@ impl Live {
         let mut more = self.read_calls();
         self.files.clear();
         self.processes.clear();
-        let Self { sources, files, processes, losses, standing, enricher, .. } = self;
+        let Self { sources, files, losses, .. } = self;
         let mut on_file = |record: Record<'_>| {
             if let Record::File(record) = record {
                 files.push(&record);
             }
         };
+        let mut has_all_files = true;
         if let Some(source) = &mut sources.files {
             match source.drain(BUDGET, &mut on_file) {
-                Ok(drained) => more |= losses.note(drained),
+                Ok(drained) => {
+                    has_all_files = !drained.more;
+                    more |= losses.note(drained);
+                }
                 Err(error) => {
                     log!(Level::Critical, "{error}; {}", error.hint());
                     METRICS.sources.up.with(&["fanotify"]).set(0);
@@ -404,14 +408,9 @@ impl Live {
                 }
             }
         }
-        if sources.guarded.stands_still() {
-            standing.note_stood_still();
-        }
-        if let Some((opens, inbox)) = sources.guarded.opens() {
-            opens.follow();
-            standing.take(inbox, enricher);
-        }
+        self.take_opens();
         let mut has_all_processes = true;
+        let Self { sources, processes, losses, .. } = self;
         let mut on_process = |record: Record<'_>| {
             if let Record::Process(record) = record {
                 processes.push(record);
@@ -430,8 +429,8 @@ impl Live {
                 }
             }
         }
-        if let Some((_, inbox)) = self.sources.guarded.opens() {
-            self.standing.settle(&self.processes, inbox, &mut self.enricher);
+        if let Some((opens, inbox)) = self.sources.guarded.opens() {
+            self.standing.settle(&self.processes, (opens, inbox), &mut self.enricher);
         }
         self.follow();
         self.note_roots();
@@ -454,6 +453,9 @@ impl Live {
         self.files.each(|record| {
             enricher.file(record, &mut |event| judge.judge(event));
         });
+        if let Some((opens, _)) = self.sources.guarded.opens().filter(|_| has_all_files) {
+            opens.settle();
+        }
         more
     }
 

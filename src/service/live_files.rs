@@ -9,6 +9,7 @@ use crate::decode::ProcessChange;
 use crate::log::Level;
 use crate::log_limited;
 use crate::sources::Source as _;
+use crate::sys::abi;
 use crate::sys::clock;
 
 use super::live::FILES;
@@ -41,6 +42,26 @@ impl Live {
             }
         }
         Ok(())
+    }
+
+    /// Takes opens that were met. Call it after file records were read, and before process records
+    /// are.
+    pub(super) fn take_opens(&mut self) {
+        let Self { sources, standing, enricher, files, .. } = self;
+        if sources.guarded.stands_still() {
+            standing.note_stood_still();
+        }
+        let Some((opens, inbox)) = sources.guarded.opens() else { return };
+        opens.follow();
+        if sources.files.is_none() {
+            opens.leave_none_alone();
+        }
+        files.each(|record| {
+            if record.mask & abi::FAN_CLOSE_WRITE != 0 {
+                opens.note_written((record.dev, record.ino));
+            }
+        });
+        standing.take((opens, inbox), enricher);
     }
 
     /// Marks the mounts that came.

@@ -13,6 +13,7 @@ use crate::engine::partial::Partial;
 use crate::engine::partial::Place;
 use crate::engine::partial::Places;
 use crate::engine::rule::Rule;
+use crate::enrich::open_mode::OpenMode;
 use crate::event::Arena;
 use crate::event::Bytes;
 use crate::event::Event;
@@ -42,6 +43,10 @@ const KNOWN: &[&str] = &[
     "fd.typechar",
 ];
 
+/// Those that follow from whether it is read or written, beside those but for the path as it was
+/// given.
+const KNOWN_OF_ACCESS: &[&str] = &["evt.is_open_read", "evt.is_open_write"];
+
 /// Those that follow from its kind.
 const KNOWN_OF_KIND: &[&str] = &["evt.dir", "evt.type", "fd.type", "fd.typechar"];
 
@@ -51,6 +56,8 @@ pub struct OpenFilter {
     rules: Vec<Partial>,
     /// The same, as far as the kind of what is opened decides them.
     by_kind: Vec<Partial>,
+    /// The same, as far as that and reading or writing decide them.
+    by_access: Vec<Partial>,
     scene: RefCell<Scene>,
 }
 
@@ -75,10 +82,13 @@ impl OpenFilter {
             let of = |known: &[&str]| {
                 Partial::of(condition, &|field: &Field| known.contains(&field.info.name))
             };
-            (of(KNOWN), of(KNOWN_OF_KIND))
+            let of_access = [KNOWN, KNOWN_OF_ACCESS].concat();
+            let of_access: Vec<&str> =
+                of_access.into_iter().filter(|name| *name != "fd.nameraw").collect();
+            (of(KNOWN), (of(KNOWN_OF_KIND), of(&of_access)))
         };
-        let (rules, by_kind) = conditions.map(|condition| partial(&condition)).unzip();
-        Self { rules, by_kind, scene: RefCell::default() }
+        let (rules, (by_kind, by_access)) = conditions.map(|condition| partial(&condition)).unzip();
+        Self { rules, by_kind, by_access, scene: RefCell::default() }
     }
 
     /// Whether a rule can match an open of the file at `path`; of one whose path isn't known it
@@ -88,6 +98,21 @@ impl OpenFilter {
         path.is_empty()
             || self.with_event(FdKind::File, path, |event| {
                 self.rules.iter().any(|rule| rule.decide(event) != Some(false))
+            })
+    }
+
+    /// Whether a rule can match an open of the file at `path`, by any of the calls that open, that
+    /// only reads; of one whose path isn't known it can.
+    #[must_use]
+    pub fn may_match_reading(&self, path: &[u8]) -> bool {
+        path.is_empty()
+            || opens().filter(|ty| *ty != known::CREAT).any(|ty| {
+                let name = Bytes::from(path);
+                let fd = Fd { name_raw: Bytes::clone(&name), name, ..Fd::new(FdKind::File) };
+                let params = reading(ty);
+                self.scene.borrow_mut().with_open(ty, &params, &fd, |event| {
+                    self.by_access.iter().any(|rule| rule.decide(event) != Some(false))
+                })
             })
     }
 
@@ -121,15 +146,21 @@ impl OpenFilter {
         Interest { may_match, places, is_anywhere, directories }
     }
 
+    /// Takes the conditions of the rules that can match one of the calls that open.
+    #[must_use]
+    pub fn of_opens(rules: &[Rule]) -> Self {
+        let enabled =
+            coverage::enabled(rules).filter(|rule| coverage::can_match(rule, coverage::OPENS));
+        Self::of_conditions(enabled.map(|rule| &rule.condition))
+    }
+
     /// Where files lie that a rule names: whoever opens them by one of the calls that open can be
     /// met there. Rules that name no place add none.
     #[must_use]
     pub fn meeting_places(rules: &[Rule]) -> Vec<fanotify::Place> {
-        let enabled =
-            coverage::enabled(rules).filter(|rule| coverage::can_match(rule, coverage::OPENS));
-        let filter = Self::of_conditions(enabled.map(|rule| &rule.condition));
+        let filter = Self::of_opens(rules);
         let mut places = Vec::new();
-        for ty in coverage::OPENS.iter().filter_map(|name| EventType::by_name(name)) {
+        for ty in opens() {
             filter.with_event_of(ty, FdKind::File, b"/", |event| {
                 for rule in &filter.rules {
                     if let Places::Some(some) = rule.places(event) {
@@ -193,6 +224,24 @@ impl Scene {
     }
 }
 
+/// The calls that open.
+fn opens() -> impl Iterator<Item = EventType> {
+    coverage::OPENS.iter().filter_map(|name| EventType::by_name(name))
+}
+
+/// The parameters of an open that only reads, as far as that says them.
+fn reading(ty: EventType) -> Vec<Param<'static>> {
+    let mut params = vec![Param::Unknown; ty.info().params.len()];
+    if let Some(result) = params.first_mut() {
+        *result = Param::NotNegative;
+    }
+    let flags = ty.info().params.iter().position(|param| param.name == "flags");
+    if let Some(flags) = flags.and_then(|at| params.get_mut(at)) {
+        *flags = OpenMode::ReadOnly.param();
+    }
+    params
+}
+
 /// A place as the source of file records knows it.
 fn place(place: &Place) -> fanotify::Place {
     match place {
@@ -223,6 +272,22 @@ mod tests {
         assert!(filter.may_match(b"/etc/shadow") && filter.may_match(b"/root/.ssh"));
         assert!(!filter.may_match(b"/root/x"));
         assert!(filter.may_match(b""));
+    }
+
+    #[test]
+    fn an_open_that_only_reads_is_told_from_one_that_writes() {
+        let writes = "evt.type in (open, openat) and evt.is_open_write = true and \
+                      fd.name startswith /etc/ and proc.name = cat or evt.type = creat";
+        let reads = "evt.type = openat and fd.name = /etc/shadow and \
+                     (evt.is_open_read = true or not evt.is_open_read exists)";
+        let only_writes = filter(&[writes]);
+        assert!(only_writes.may_match(b"/etc/x") && !only_writes.may_match_reading(b"/etc/x"));
+        let both = filter(&[writes, reads]);
+        assert!(both.may_match_reading(b"/etc/shadow") && !both.may_match_reading(b"/etc/x"));
+        for unknown in ["evt.arg.flags contains O_TRUNC", "fd.nameraw = x", "evt.rawres >= 0"] {
+            assert!(filter(&[unknown]).may_match_reading(b"/etc/x"), "{unknown}");
+        }
+        assert!(only_writes.may_match_reading(b""), "it can be any");
     }
 
     #[test]

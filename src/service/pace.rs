@@ -1,10 +1,10 @@
 //! How soon what waits is read.
 //!
 //! A program's record is answered best at once: what `/proc` says of it is there as long as it
-//! runs. Where the audit tells of programs, their arguments, user and directory are in its records
-//! however late they are read, and what a reading costs doesn't depend much on how many records it
-//! finds. So a quiet host is answered at once, and a busy one's records may gather for
-//! milliseconds: the agent's share of a CPU is bounded by that.
+//! runs. Where the audit tells of programs, or each is read while it stands still, their arguments,
+//! user and directory are there however late the records are read, and what a reading costs doesn't
+//! depend much on how many records it finds. So a quiet host is answered at once, and a busy one's
+//! records may gather for milliseconds: the agent's share of a CPU is bounded by that.
 
 use std::time::Duration;
 

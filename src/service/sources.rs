@@ -147,7 +147,7 @@ pub(super) fn open(rules: &[Rule], config: &Config, mut guarded: Guarded) -> Res
         sources.guarded.meet_programs();
     }
     if sources.files.is_some() && config.rendezvous {
-        sources.guarded.meet_openers(OpenFilter::meeting_places(rules));
+        meet_openers(&mut sources.guarded, rules);
     }
     Ok(Opened { sources, plan, planner })
 }
@@ -186,11 +186,17 @@ pub(super) fn adjust(sources: &mut Sources, rules: &[Rule], planner: &mut Planne
     }
     planner.host.has_files = sources.files.is_some();
     let is_met = sources.files.is_some() && planner.meets_openers;
-    sources.guarded.meet_openers(if is_met {
-        OpenFilter::meeting_places(rules)
+    if is_met {
+        meet_openers(&mut sources.guarded, rules);
     } else {
-        Vec::new()
-    });
+        sources.guarded.meet_openers(Vec::new(), Box::new(|_| true));
+    }
+}
+
+fn meet_openers(guarded: &mut Guarded, rules: &[Rule]) {
+    let filter = OpenFilter::of_opens(rules);
+    let reads_matter = Box::new(move |path: &[u8]| filter.may_match_reading(path));
+    guarded.meet_openers(OpenFilter::meeting_places(rules), reads_matter);
 }
 
 /// Opens the files' source, if a rule needs it.

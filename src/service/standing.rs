@@ -119,15 +119,26 @@ impl StandingBatch {
     }
 
     /// Takes what has come. Call it after file records were read, and before process records are.
-    pub(super) fn take(&mut self, inbox: &mut OpenInbox, enricher: &mut LiveEnricher) {
+    pub(super) fn take(
+        &mut self,
+        (rendezvous, inbox): (&mut OpenRendezvous, &mut OpenInbox),
+        enricher: &mut LiveEnricher,
+    ) {
         let Self { messages, opens, scratch, stood_still_at } = self;
         let has_stood_still = stood_still_at.is_some_and(|at| at.elapsed() < REMEMBER);
         inbox.take_all(clock::monotonic_ns(), &mut |news| {
             let look = match news {
+                News::Seen(look) if rendezvous.leaves_alone((look.dev, look.ino)) => return,
                 News::Seen(look) => return enricher.note_seen(look),
                 News::Unseen(look) => return enricher.note_unseen(look),
                 News::Failed(look) if !(has_stood_still && enricher.has_recorded(look)) => return,
-                News::Failed(look) | News::Opened(look) => look,
+                News::Failed(look) => look,
+                News::Opened(look) => {
+                    if rendezvous.note_opened(look) {
+                        enricher.forget_seen((look.dev, look.ino));
+                    }
+                    look
+                }
             };
             look.write(scratch);
             let start = messages.len();
@@ -141,7 +152,7 @@ impl StandingBatch {
     pub(super) fn settle(
         &mut self,
         records: &[ProcessRecord],
-        inbox: &mut OpenInbox,
+        (rendezvous, inbox): (&mut OpenRendezvous, &mut OpenInbox),
         enricher: &mut LiveEnricher,
     ) {
         let is_open = |inbox: &OpenInbox| {
@@ -151,7 +162,7 @@ impl StandingBatch {
         let began = Instant::now();
         while is_open(inbox) && began.elapsed() < SETTLE {
             thread::sleep(LOOK_AGAIN);
-            self.take(inbox, enricher);
+            self.take((rendezvous, inbox), enricher);
         }
     }
 

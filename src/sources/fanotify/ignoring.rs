@@ -29,6 +29,7 @@ use super::Interest;
 use super::Mount;
 use super::MountState;
 use super::is_below;
+use super::places::PlaceWatch;
 use crate::metrics::METRICS;
 use crate::sys::abi;
 use crate::sys::fanotify;
@@ -164,7 +165,7 @@ impl Ignoring {
         group: BorrowedFd<'_>,
         mask: u64,
         fd: BorrowedFd<'_>,
-        file: &Opened<'_>,
+        (file, places): (&Opened<'_>, Option<&mut PlaceWatch>),
     ) {
         let id = (file.stat.dev, file.stat.ino);
         if self.refused.contains(&id) {
@@ -182,6 +183,9 @@ impl Ignoring {
         let max = if self.is_evictable { MAX_EVICTABLE } else { MAX_PINNED };
         if self.ignored.len() >= max {
             self.empty(group, file.now);
+        }
+        if let Some(places) = places {
+            places.take_in(fd, id);
         }
         if self.ignore(group, mask & !abi::FAN_ONDIR, fd).is_ok() && self.ignored.insert(id) {
             METRICS.fanotify.ignored.increment();
@@ -229,8 +233,14 @@ impl Ignoring {
         is_ours
     }
 
-    /// Whether a file of which the second group tells has to be told of: the mount group is, or
-    /// was just before, silent of it, and a rule can match. It is ignored no more then.
+    /// Whether the mount group is, or was just before, silent of a file.
+    pub(super) fn is_silent(&self, stat: &fs::Stat) -> bool {
+        let id = (stat.dev, stat.ino);
+        self.ignored.contains(&id) || self.recent.lifted.iter().any(|files| files.contains(&id))
+    }
+
+    /// Whether a file of which the second group tells, and the mount group is silent, has to be
+    /// told of: a rule can match. It is ignored no more then.
     pub(super) fn accept(
         &mut self,
         group: BorrowedFd<'_>,
@@ -239,13 +249,10 @@ impl Ignoring {
         opened: (&fs::Stat, &[u8]),
     ) -> bool {
         let (stat, path) = opened;
-        let id = (stat.dev, stat.ino);
-        let is_silent = self.ignored.contains(&id)
-            || self.recent.lifted.iter().any(|lifted| lifted.contains(&id));
-        if !is_silent || !(self.interest.may_match)(path) {
+        if !(self.interest.may_match)(path) {
             return false;
         }
-        self.lift(group, mask, fd, id);
+        self.lift(group, mask, fd, (stat.dev, stat.ino));
         true
     }
 

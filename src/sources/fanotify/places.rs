@@ -6,6 +6,9 @@
 //! it, and marked then. What happens there in the moment between is told unless the file was
 //! ignored before it was moved.
 //!
+//! What the group that watches mounts tells anyway is told there alone: such a file is left out here,
+//! until it is ignored there.
+//!
 //! Bounded: with more directories than [`MAX_DIRECTORIES`] the places are not covered, and that
 //! is told to who asks.
 
@@ -22,8 +25,10 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use nix::sys::inotify::WatchDescriptor;
+use rustc_hash::FxHashSet;
 
 use crate::metrics::METRICS;
+use crate::probe::Feature;
 use crate::sys::abi;
 use crate::sys::fanotify;
 use crate::sys::fs::is_local;
@@ -36,6 +41,9 @@ const MAX_DIRECTORIES: usize = 4096;
 
 /// Deepest nesting that is followed.
 const MAX_DEPTH: usize = 32;
+
+/// Most files that are left out: each holds its inode in memory.
+const MAX_LEFT_OUT: usize = 4096;
 
 /// Where files lie that a rule can match.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,6 +92,9 @@ pub(in crate::sources) struct PlaceWatch {
     is_covered: bool,
     max: usize,
     avoids: fn(&Path) -> bool,
+    /// Files of which nothing is told here, by device and inode.
+    left_out: FxHashSet<(u64, u64)>,
+    can_leave_out: bool,
 }
 
 impl PlaceWatch {
@@ -100,6 +111,8 @@ impl PlaceWatch {
             is_covered: true,
             max: MAX_DIRECTORIES,
             avoids: |_| false,
+            left_out: FxHashSet::default(),
+            can_leave_out: Feature::is_present("fanotify-report-name"),
         })
     }
 
@@ -136,9 +149,40 @@ impl PlaceWatch {
             // Of a group without mount marks this takes all.
             let _ = fanotify::mark(group.as_fd(), abi::FAN_MARK_FLUSH, 0, Path::new("/"));
         }
+        self.left_out.clear();
         self.places = places;
         self.mark_all();
         self.is_covered
+    }
+
+    /// Tells nothing more of an open file, of which somebody else tells everything. Without effect
+    /// where its mark doesn't silence that of its directory (before 5.9), or with too many.
+    pub(super) fn leave_out(&mut self, fd: BorrowedFd<'_>, file: (u64, u64)) {
+        const FLAGS: u32 =
+            abi::FAN_MARK_ADD | abi::FAN_MARK_IGNORED_MASK | abi::FAN_MARK_IGNORED_SURV_MODIFY;
+        let Some(group) = self.group.as_ref().filter(|_| self.can_leave_out) else { return };
+        if self.left_out.len() >= MAX_LEFT_OUT && !self.left_out.contains(&file) {
+            return;
+        }
+        if fanotify::mark_fd(group.as_fd(), FLAGS, self.ignorable(), fd).is_ok() {
+            self.left_out.insert(file);
+        }
+    }
+
+    /// Tells of an open file again; before somebody else stops to.
+    pub(super) fn take_in(&mut self, fd: BorrowedFd<'_>, file: (u64, u64)) {
+        if !self.left_out.remove(&file) {
+            return;
+        }
+        if let Some(group) = &self.group {
+            let flags = abi::FAN_MARK_REMOVE | abi::FAN_MARK_IGNORED_MASK;
+            // Without the mark it is as it should be: another file had that number.
+            let _ = fanotify::mark_fd(group.as_fd(), flags, self.ignorable(), fd);
+        }
+    }
+
+    const fn ignorable(&self) -> u64 {
+        self.mask & !abi::FAN_EVENT_ON_CHILD
     }
 
     pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {

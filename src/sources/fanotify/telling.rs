@@ -44,6 +44,10 @@ impl FileWatch {
             return false;
         }
         let stat = fs::stat_fd(fd.as_fd()).unwrap_or_default();
+        if from == Group::Places && !self.is_silent_of(&stat) {
+            self.leave_out(fd.as_fd(), &stat);
+            return false;
+        }
         // A path that does not fit a page cannot be told; the event can.
         let text = self.links.read(fd.as_fd(), &mut self.path).unwrap_or_default();
         let (path, deleted) = without_deleted(text, &stat);
@@ -70,6 +74,18 @@ impl FileWatch {
             self.consider(fd.as_fd(), &stat, len);
         }
         false
+    }
+
+    /// Whether the group that watches mounts is, or was just before, silent of a file.
+    fn is_silent_of(&self, stat: &fs::Stat) -> bool {
+        self.ignoring.as_ref().is_some_and(|ignoring| ignoring.is_silent(stat))
+    }
+
+    /// Leaves a file to the group that watches mounts.
+    fn leave_out(&mut self, fd: BorrowedFd<'_>, stat: &fs::Stat) {
+        if let Some(places) = &mut self.places {
+            places.leave_out(fd, (stat.dev, stat.ino));
+        }
     }
 
     /// The bits of an event that the other group doesn't tell. `len`: of the path in the buffer.
@@ -105,7 +121,8 @@ impl FileWatch {
         };
         let Some(mount) = mount.filter(|_| !path.is_empty()) else { return };
         let file = Opened { path, stat, mount, now: since_boot() };
-        ignoring.consider(self.group.as_fd(), self.mask, fd, &file);
+        let places = self.places.as_mut();
+        ignoring.consider(self.group.as_fd(), self.mask, fd, (&file, places));
     }
 
     /// Whether the path begins with its mount's place. It does not if the mount is gone: then the

@@ -244,6 +244,22 @@ fn found_of(tid: i32, standing: &StandingCall) -> Option<Option<Found>> {
     Some(Some(Found { tid, call, opening }))
 }
 
+/// Whether a call opens a file to read it, and does nothing else to it. `how`: what openat2(2) was
+/// given.
+pub(super) fn is_for_reading(call: &Call, how: Option<&[u8]>) -> bool {
+    const OTHER: u64 =
+        (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_TMPFILE & !libc::O_DIRECTORY)
+            as u64;
+    let Some(name) = syscall::name(call.abi, call.number) else { return false };
+    let Some(opening) = OPENINGS.iter().find(|opening| opening.name == name) else { return false };
+    let flags = match (opening.flags, how.and_then(|how| how.first_chunk::<8>())) {
+        (Some(at), _) => call.arguments.get(at).copied(),
+        (None, Some(flags)) if opening.how.is_some() => Some(u64::from_ne_bytes(*flags)),
+        _ => None,
+    };
+    flags.is_some_and(|flags| flags & OTHER == 0)
+}
+
 /// Reads a text that ends in NUL, no longer than a path can be; whether all of it could be read.
 fn read_text(tid: i32, address: u64, into: &mut Vec<u8>) -> bool {
     let mut from = address;
@@ -300,6 +316,29 @@ mod tests {
             assert!(found_of(1, &call(59, high)).unwrap().is_none());
             assert!(found_of(1, &call(426, high)).is_none());
         }
+    }
+
+    #[test]
+    fn a_call_only_reads_if_it_neither_writes_nor_makes_nor_cuts_off() {
+        if !cfg!(target_arch = "x86_64") {
+            return;
+        }
+        let call = |number, flags: i32| Call {
+            abi: Abi::X86_64,
+            number,
+            arguments: [0, 0, u64::from(flags.cast_unsigned()), 0, 0, 0],
+            result: 0,
+        };
+        let openat = |flags| is_for_reading(&call(257, flags), None);
+        assert!(openat(libc::O_RDONLY | libc::O_CLOEXEC) && openat(libc::O_DIRECTORY));
+        for flags in [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC, libc::O_TMPFILE] {
+            assert!(!openat(flags), "{flags:o}");
+        }
+        let how = [u64::from(libc::O_RDWR.cast_unsigned()).to_ne_bytes(), [0; 8]].concat();
+        assert!(!is_for_reading(&call(437, 0), Some(&how)));
+        assert!(is_for_reading(&call(437, 0), Some(&[0; 24])));
+        assert!(!is_for_reading(&call(437, 0), None), "nobody knows");
+        assert!(!is_for_reading(&call(85, 0), None), "creat");
     }
 
     #[test]

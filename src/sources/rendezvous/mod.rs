@@ -29,6 +29,7 @@ mod finder;
 mod inbox;
 mod looker;
 mod named;
+mod often;
 mod openers;
 mod opens;
 mod post;

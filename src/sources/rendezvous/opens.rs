@@ -19,17 +19,21 @@ use super::Watching;
 use super::fail;
 use super::inbox::OpenInbox;
 use super::named::Named;
+use super::often::Often;
 use super::openers::Openers;
 use super::post::Post;
 use super::ring;
 use crate::probe::Feature;
+use crate::procfs::standing::Standing;
 use crate::sources::Error;
 use crate::sources::Guardian;
+use crate::sources::fanotify::MayMatch;
 use crate::sources::fanotify::Place;
 use crate::sources::fanotify::places::PlaceWatch;
 use crate::sources::fanotify::places::may_ask;
 use crate::sources::guardian::Ward;
 use crate::sys::abi;
+use crate::sys::clock;
 use crate::sys::fanotify;
 use crate::sys::poll::Bell;
 
@@ -54,6 +58,7 @@ pub struct OpenRendezvous {
     named: Named,
     files: Vec<PathBuf>,
     marks_files: bool,
+    often: Often,
 }
 
 impl OpenRendezvous {
@@ -109,7 +114,8 @@ impl OpenRendezvous {
         let files = places.iter().filter_map(Place::file).map(Path::to_owned).collect();
         let marks = marks.at_most(MAX_DIRECTORIES).avoiding(avoids);
         let marks_files = Feature::is_present("fanotify-report-name");
-        let mut rendezvous = Self { post, marks, places, named, files, marks_files };
+        let often = Often::new(Box::new(|_| true));
+        let mut rendezvous = Self { post, marks, places, named, files, marks_files, often };
         rendezvous.marks.set_places(rendezvous.places.clone());
         rendezvous.mark_files();
         Ok((rendezvous, inbox))
@@ -135,6 +141,40 @@ impl OpenRendezvous {
     /// Marks files again, which may have been replaced. Call it each second.
     pub fn tick(&mut self) {
         self.mark_files();
+        self.often.take_back(self.post.group(), clock::monotonic_ns());
+    }
+
+    /// From now on files of which this is false, and which are read often, are left alone for a
+    /// while: whether a rule can match an open of a path that only reads.
+    pub fn set_reads_matter(&mut self, reads_matter: Box<MayMatch>) {
+        self.often.set(self.post.group(), reads_matter);
+    }
+
+    /// Notes an open that was looked at and has succeeded; whether its file is left alone from now
+    /// on.
+    pub fn note_opened(&mut self, look: &Standing<'_>) -> bool {
+        self.post.group().is_some_and(|group| self.often.note(group, look))
+    }
+
+    /// Whether records of opens of a file, device and inode, count whatever is looked at.
+    #[must_use]
+    pub fn leaves_alone(&self, file: (u64, u64)) -> bool {
+        self.often.leaves(file)
+    }
+
+    /// Notes that a file was written to.
+    pub fn note_written(&mut self, file: (u64, u64)) {
+        self.often.take_back_file(self.post.group(), file);
+    }
+
+    /// Nobody else tells of opens: nothing is left alone.
+    pub fn leave_none_alone(&mut self) {
+        self.often.take_back(self.post.group(), u64::MAX);
+    }
+
+    /// Call it at the end of a turn in which all records of files were read.
+    pub fn settle(&mut self) {
+        self.often.settle();
     }
 
     /// How many directories are marked.

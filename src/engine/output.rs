@@ -69,7 +69,8 @@ impl Template {
         Ok(Self { pieces: pieces.into(), fields: fields.into() })
     }
 
-    /// Appends the text for an event.
+    /// Appends the text for an event to `out`, without a newline. A field without a value becomes
+    /// [`NO_VALUE`]; bytes that are no text are printed as Falco prints them.
     pub fn write_text(&self, event: &Event<'_>, out: &mut Vec<u8>) {
         for piece in &self.pieces {
             let start = out.len();

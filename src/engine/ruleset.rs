@@ -9,7 +9,7 @@ pub use super::program::Scratch;
 /// The event source whose rules are judged here.
 const SOURCE: &str = "syscall";
 
-/// Which of several matching rules alert.
+/// Which of several matching rules alert: `rule_matching` of the configuration.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Matching {
     /// The first, in the order of enabling.
@@ -19,7 +19,8 @@ pub enum Matching {
     All,
 }
 
-/// Immutable; a reload builds a new one and swaps it between two events.
+/// All rules as one program, immutable: threads may share it, each with a [`Scratch`] of its own. A
+/// reload builds a new one and swaps it between two events.
 #[derive(Debug)]
 pub struct RuleSet {
     rules: Vec<Rule>,
@@ -28,7 +29,8 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    /// Builds the program. `rules` stand in the order in which they are tried.
+    /// Builds the program. `rules` stand in the order in which they are tried; those that are not
+    /// enabled, or of another source than `syscall`, never match.
     #[must_use]
     pub fn build(rules: Vec<Rule>, matching: Matching) -> Self {
         let inputs: Vec<_> = (0..)
@@ -50,8 +52,11 @@ impl RuleSet {
         &self.rules
     }
 
-    /// Judges one event; `on_match` is told each rule that matches, in the order in which they
-    /// are tried.
+    /// Judges one event; `on_match` is told each rule that matches (only the first of them with
+    /// [`Matching::First`]), in the order in which they are tried.
+    ///
+    /// Once `scratch` has grown to what the program needs, nothing is allocated but in the event's
+    /// arena, which whoever made the event resets.
     pub fn evaluate(
         &self,
         event: &Event<'_>,

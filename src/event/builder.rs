@@ -54,7 +54,8 @@ pub struct EventBuilder {
 }
 
 impl EventBuilder {
-    /// An event of type `ty`, number 1, of which nothing else is known.
+    /// An event of type `ty`, number 1, of which nothing else is known: it happened at the epoch, on
+    /// an unknown CPU, was done by nobody, and all its parameters are [`Param::Unknown`].
     #[must_use]
     pub fn new(ty: EventType) -> Self {
         Self {
@@ -71,7 +72,7 @@ impl EventBuilder {
         }
     }
 
-    /// Its running number.
+    /// Its running number, `evt.num`; sources count from 1.
     #[must_use]
     pub const fn num(mut self, num: u64) -> Self {
         self.num = num;
@@ -85,14 +86,15 @@ impl EventBuilder {
         self
     }
 
-    /// The CPU that it happened on.
+    /// The CPU that it happened on, `evt.cpu`.
     #[must_use]
     pub const fn cpu(mut self, cpu: u16) -> Self {
         self.cpu = Some(cpu);
         self
     }
 
-    /// The thread that did it.
+    /// The thread that did it; it is put into the world. Its process's main thread and its parent
+    /// are others ([`other_thread`](Self::other_thread)) unless it is the main thread itself.
     #[must_use]
     pub fn thread(mut self, thread: Thread) -> Self {
         self.tid = thread.tid;
@@ -106,7 +108,8 @@ impl EventBuilder {
         self
     }
 
-    /// A parameter of a signed type; nothing happens if the type has none of that name.
+    /// A parameter of a signed type by its name in `evt.arg.NAME`; nothing happens if the event's
+    /// type has none of that name. The same holds for the other kinds of parameter.
     #[must_use]
     pub fn int(self, name: &str, value: i64) -> Self {
         self.param(name, Owned::Plain(Param::Int(value)))
@@ -130,7 +133,8 @@ impl EventBuilder {
         self.param(name, Owned::Plain(Param::NotNegative))
     }
 
-    /// The descriptor that it is about.
+    /// The descriptor that it is about, from which all `fd.*` fields are made. It doesn't set the
+    /// parameter that tells its number: `evt.arg.fd` and `evt.rawres` are made of that.
     #[must_use]
     pub fn fd(mut self, num: FdNumber, info: Option<Fd>) -> Self {
         self.fd = num;
@@ -138,7 +142,7 @@ impl EventBuilder {
         self
     }
 
-    /// The descriptor of a file that it is about.
+    /// The descriptor of a file that it is about, by its absolute path.
     #[must_use]
     pub fn file(self, num: i64, path: &str) -> Self {
         let info = Fd {
@@ -155,12 +159,13 @@ impl EventBuilder {
         self.fd(FdNumber::Known(num), Some(info))
     }
 
-    /// What is known beside the event.
+    /// What is known beside the event: further threads, containers, users, the host.
     pub const fn world_mut(&mut self) -> &mut World {
         &mut self.world
     }
 
-    /// The event. Its values are made in the builder's arena until [`reset`](Self::reset).
+    /// The event, as often as it is wanted. What is made for it (texts of fields) stays in the
+    /// builder's arena until [`reset`](Self::reset).
     #[must_use]
     pub fn event(&self) -> Event<'_> {
         let params = self.params.iter().map(|param| match param {

@@ -48,33 +48,51 @@ impl Fd {
 
 /// What a descriptor is. The letter and the name of each are in `fields`' table.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-#[allow(missing_docs, reason = "Falco's kinds of descriptor")]
 pub enum FdKind {
+    /// Nothing is known of it.
     #[default]
     Unknown,
     /// Falco made an entry and never said what it is.
     Unset,
+    /// A file that isn't known to be a directory.
     File,
+    /// A directory.
     Directory,
+    /// An IPv4 socket with two ends, or one that was just made.
     Ipv4Socket,
+    /// An IPv6 socket with two ends, or one that was just made.
     Ipv6Socket,
     /// A bound or listening IPv4 socket: only its server end exists.
     Ipv4Server,
     /// A bound or listening IPv6 socket: only its server end exists.
     Ipv6Server,
+    /// An end of a pipe or a fifo.
     Pipe,
+    /// A unix socket.
     UnixSocket,
+    /// Of eventfd(2).
     Event,
+    /// Something that Falco knows no kind for.
     Unsupported,
+    /// Of signalfd(2).
     Signal,
+    /// Of epoll_create(2).
     EventPoll,
+    /// Of inotify_init(2).
     Inotify,
+    /// Of timerfd_create(2).
     Timer,
+    /// A netlink socket.
     Netlink,
+    /// Of bpf(2).
     Bpf,
+    /// Of userfaultfd(2).
     UserFault,
+    /// Of io_uring_setup(2).
     IoUring,
+    /// Of memfd_create(2).
     MemFd,
+    /// Of pidfd_open(2) or clone(2).
     PidFd,
 }
 
@@ -103,21 +121,27 @@ pub struct Socket {
 
 /// Transport protocols that Falco tells apart.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Protocol {
+    /// It isn't known.
     #[default]
     Unknown,
+    /// The socket has none.
     NotApplicable,
+    /// TCP.
     Tcp,
+    /// UDP.
     Udp,
+    /// ICMP, of either version of IP.
     Icmp,
+    /// Packets of IP itself.
     Raw,
 }
 
 /// Which end of a connection a process has.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Role {
+    /// It has connected.
     Client,
+    /// It has accepted.
     Server,
 }

@@ -97,17 +97,26 @@ pub enum Category {
 #[derive(Clone, Copy, Debug)]
 pub struct EventFlags;
 
-#[allow(missing_docs, reason = "Falco's flag names")]
 impl EventFlags {
+    /// It makes a descriptor.
     pub const CREATES_FD: u32 = 1;
+    /// It closes one.
     pub const DESTROYS_FD: u32 = 1 << 1;
+    /// It is about one that is open.
     pub const USES_FD: u32 = 1 << 2;
+    /// It reads from a descriptor.
     pub const READS: u32 = 1 << 3;
+    /// It writes to a descriptor.
     pub const WRITES: u32 = 1 << 4;
+    /// It changes what is known of processes or descriptors.
     pub const STATE: u32 = 1 << 5;
+    /// The call may wait.
     pub const WAITS: u32 = 1 << 6;
+    /// Lengths of its parameters have 32 bits in captures, not 16.
     pub const LARGE: u32 = 1 << 7;
+    /// Captures of other versions have it in other layouts, which are converted.
     pub const CONV: u32 = 1 << 8;
+    /// Falco's readers keep what they have found out for the event before.
     pub const SKIP_RESET: u32 = 1 << 9;
 }
 

@@ -29,15 +29,16 @@ pub struct ProcessKey {
 /// Numbers that were never told are `None` or, where Falco has a value for "unknown", that value
 /// (-1 for `vtid` and `vpid`). `fds`, `cwd` and `env` of the process are those of its main thread.
 #[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "kernel's and Falco's names")]
 pub struct Thread {
+    /// Thread id in the initial pid namespace.
     pub tid: i64,
+    /// Id of its process, which is that of its main thread, in the initial pid namespace.
     pub pid: i64,
     /// Thread id of the parent; -1 if unknown, 0 for the first process.
     pub ptid: i64,
     /// Start time in clock ticks since boot; zero in captures.
     pub start_ticks: u64,
-    /// At most 15 bytes.
+    /// Name of the command, at most 15 bytes: `comm` in proc(5).
     pub comm: Bytes,
     /// argv\[0\].
     pub exe: Bytes,
@@ -55,28 +56,43 @@ pub struct Thread {
     pub root: Bytes,
     /// A set of Falco's clone flags.
     pub flags: u32,
+    /// Effective user id in the initial user namespace.
     pub uid: Option<u32>,
+    /// Effective group id in the initial user namespace.
     pub gid: Option<u32>,
-    /// `u32::MAX`: not set.
+    /// Audit's login uid; `u32::MAX`: not set.
     pub loginuid: Option<u32>,
+    /// Device number of the controlling terminal; zero: it has none.
     pub tty: Option<u32>,
+    /// Session id in its own pid namespace.
     pub sid: Option<i64>,
+    /// Process group id in the initial pid namespace.
     pub pgid: Option<i64>,
+    /// Process group id in its own pid namespace.
     pub vpgid: Option<i64>,
+    /// Thread id in its own pid namespace; -1 if unknown.
     pub vtid: i64,
+    /// Process id in its own pid namespace; -1 if unknown.
     pub vpid: i64,
+    /// Permitted capabilities, a bit for each; see capabilities(7).
     pub cap_permitted: Option<u64>,
+    /// Effective capabilities, likewise.
     pub cap_effective: Option<u64>,
+    /// Inheritable capabilities, likewise.
     pub cap_inheritable: Option<u64>,
+    /// Whoever runs it may write to its executable.
     pub is_exe_writable: Option<bool>,
+    /// Its executable lies in an overlay's upper layer.
     pub is_exe_upper_layer: Option<bool>,
+    /// Its executable lies in an overlay's lower layer.
     pub is_exe_lower_layer: Option<bool>,
+    /// Its executable is a file in memory; see memfd_create(2).
     pub is_exe_from_memfd: Option<bool>,
-    /// Zero: unknown.
+    /// Inode of its executable; zero: unknown.
     pub exe_ino: u64,
-    /// Nanoseconds since the epoch; zero: unknown.
+    /// Last change of the executable's inode, nanoseconds since the epoch; zero: unknown.
     pub exe_ino_ctime: u64,
-    /// Nanoseconds since the epoch; zero: unknown.
+    /// Last change of the executable's content, nanoseconds since the epoch; zero: unknown.
     pub exe_ino_mtime: u64,
     /// When it was cloned, nanoseconds since the epoch; zero: unknown.
     pub clone_ts: u64,
@@ -84,11 +100,17 @@ pub struct Thread {
     pub pidns_init_start_ts: u64,
     /// When it last called exec, nanoseconds since the epoch; zero: not since it is watched.
     pub exec_ts: u64,
+    /// How many descriptors it may have open: the soft `RLIMIT_NOFILE`.
     pub fdlimit: Option<i64>,
+    /// Size of its address space, in KiB.
     pub vm_size_kb: Option<u32>,
+    /// What of it is in main memory, in KiB.
     pub vm_rss_kb: Option<u32>,
+    /// What of it is swapped out, in KiB.
     pub vm_swap_kb: Option<u32>,
+    /// How many page faults had to read from a disk.
     pub pfmajor: Option<u64>,
+    /// How many page faults had not.
     pub pfminor: Option<u64>,
     /// Which container it is in.
     pub container: InContainer,

@@ -201,6 +201,7 @@ fn take_who(thread: &mut Thread, event: &AuditEvent) {
     thread.uid = Some(event.euid);
     thread.gid = Some(event.egid);
     thread.loginuid = Some(event.auid);
+    thread.tty = event.tty.or(thread.tty);
     set(&mut thread.comm, &event.comm);
     thread.unread &= !Unread::COMM;
     if let Some(exe) = &event.exe {

@@ -95,10 +95,30 @@ impl LiveEnricher {
             return;
         }
         self.know(record.pid);
-        let process = self.proc.process(record.pid).ok();
-        if let Some(process) = &process {
-            self.refresh_directories(record.pid, process);
-        }
+        // Records that were read at once are looked at once.
+        let now = (record.pid, record.read_at_ns);
+        let process = match self.opener.take().filter(|(then, _)| *then == now) {
+            Some((_, process)) => process,
+            None => {
+                let process = self.proc.process(record.pid).ok();
+                if let Some(process) = &process {
+                    self.refresh_directories(record.pid, process);
+                }
+                process
+            }
+        };
+        self.opened(record, is_exec, process.as_ref(), sink);
+        self.opener = Some((now, process));
+    }
+
+    /// An open by a process that is known as far as it can be.
+    fn opened(
+        &mut self,
+        record: &FileRecord<'_>,
+        is_exec: bool,
+        process: Option<&ProcessDir>,
+        sink: &mut EventSink<'_>,
+    ) {
         let pid = i64::from(record.pid);
         let root = self.world.thread(pid).map(|thread| Bytes::clone(&thread.root));
         let path = below_root(record.path, root.as_deref().unwrap_or_default());
@@ -116,10 +136,10 @@ impl LiveEnricher {
             self.tell_open(&told, None, sink);
             return;
         }
-        let found = process.as_ref().map(|process| self.finder.find(process, &wanted(record)));
+        let found = process.map(|process| self.finder.find(process, &wanted(record)));
         let found = found.filter(|found| found.count > 0);
         told.number = found.and_then(|found| found.number);
-        if found.is_none() && self.is_execs_own(record, is_exec, path, process.as_ref()) {
+        if found.is_none() && self.is_execs_own(record, is_exec, path, process) {
             return;
         }
         let mode = found.map(|found| found.flags.map_or(OpenMode::Unknown, OpenMode::Flags));

@@ -94,6 +94,8 @@ pub struct LiveEnricher {
     pub(super) looker: Looker,
     pub(super) looks: Looks,
     pub(super) finder: Finder,
+    /// Whose file record was the last, and when it was read.
+    pub(super) opener: Option<((i32, u64), Option<ProcessDir>)>,
     pub(super) calls: CallScratch,
     pub(super) audit: AuditScratch,
     pub(super) containers: Containers,
@@ -131,6 +133,7 @@ impl LiveEnricher {
             looker: Looker::new(own.as_ref()),
             looks: Looks::default(),
             finder: Finder::default(),
+            opener: None,
             calls: CallScratch::default(),
             audit: AuditScratch::default(),
             containers: Containers::new(
@@ -215,6 +218,7 @@ impl LiveEnricher {
     /// the epoch. Call it when [`next_due_ns`](Self::next_due_ns) has come, and every second.
     pub fn tick(&mut self, now_ns: u64, sink: &mut EventSink<'_>) {
         self.out.now_ns = now_ns;
+        self.opener = None;
         self.tell_due_ids(now_ns, sink);
         while let Some(open) = self.opens.pop_due(now_ns) {
             self.tell_held_open(&open, super::open_mode::OpenMode::Unknown, sink);

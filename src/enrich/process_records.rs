@@ -24,6 +24,7 @@ use crate::decode::ProcessChange;
 use crate::decode::ProcessRecord;
 use crate::event::EventFd;
 use crate::event::EventType;
+use crate::event::InContainer;
 use crate::event::Param;
 use crate::event::Thread;
 use crate::event::Unread;
@@ -324,6 +325,7 @@ impl LiveEnricher {
             thread.pgid = Some(pid);
             thread.tty = Some(0);
         }
+        self.find_groups(record.pid);
         if self.needs.wants_record(known::SETSID) {
             self.tell_with(record, known::SETSID, &[session], sink);
         }
@@ -354,6 +356,27 @@ impl LiveEnricher {
         let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
         set(&mut thread.comm, name.get(..end).unwrap_or_default());
         thread.unread &= !Unread::COMM;
+        self.find_groups(record.pid);
+    }
+
+    /// Finds whether a process has been put into a container since it was forked: no record tells
+    /// that, but what a runtime runs there gives itself a name or a session before its program
+    /// begins, which may be a short one.
+    fn find_groups(&mut self, pid: i32) {
+        let key = i64::from(pid);
+        let is_found = |thread: &Thread| matches!(thread.container, InContainer::Id(_));
+        if self.world.thread(key).is_none_or(|thread| thread.is_dead || is_found(thread)) {
+            return;
+        }
+        let Ok(process) = self.proc.process(pid) else { return };
+        let Some(membership) = self.looker.membership_of(&process) else { return };
+        let Some(thread) = self.world.threads.get_mut(&key) else { return };
+        if matches!(membership.container, InContainer::Id(_)) {
+            thread.cgroups = membership.cgroups;
+            thread.container = membership.container;
+            thread.unread &= !Unread::CGROUPS;
+            self.complete(key, Some(&process));
+        }
     }
 
     /// Tells an event whose parameters are those of its process.

@@ -1,8 +1,11 @@
 //! What the live enrichment is told at its start, and what the loaded rules need of it.
 
 use std::fmt;
+use std::hash::BuildHasher as _;
 use std::path::Path;
 use std::path::PathBuf;
+
+use rustc_hash::FxBuildHasher;
 
 use crate::event::EventType;
 
@@ -60,6 +63,39 @@ pub struct Needs {
     /// Types whose events are made of system calls, though other records tell of them, too.
     of_calls: Vec<bool>,
     mode: Box<ModePredicate>,
+    known_modes: KnownModes,
+}
+
+/// Paths of which it was asked lately whether the mode matters: each has one place, which the last
+/// one has that belongs there. The same few files are opened by every program.
+#[derive(Debug, Default)]
+struct KnownModes {
+    slots: Vec<(Vec<u8>, bool)>,
+}
+
+impl KnownModes {
+    const SLOTS: usize = 512;
+    /// Longer ones are asked about each time: all slots take at most 128 KiB.
+    const MAX_LEN: usize = 256;
+
+    fn get(&mut self, path: &[u8], ask: &ModePredicate) -> bool {
+        if path.is_empty() || path.len() > Self::MAX_LEN {
+            return ask(path);
+        }
+        if self.slots.is_empty() {
+            self.slots.resize_with(Self::SLOTS, Default::default);
+        }
+        let hash = usize::try_from(FxBuildHasher.hash_one(path) >> 32).unwrap_or(0);
+        let Some((known, matters)) = self.slots.get_mut(hash % Self::SLOTS) else {
+            return ask(path);
+        };
+        if known != path {
+            known.clear();
+            known.extend_from_slice(path);
+            *matters = ask(path);
+        }
+        *matters
+    }
 }
 
 impl Needs {
@@ -68,7 +104,12 @@ impl Needs {
     #[must_use]
     pub fn new(wants: impl Fn(EventType) -> bool, mode: Box<ModePredicate>) -> Self {
         let none = vec![false; EventType::COUNT];
-        Self { event_types: EventType::all().map(wants).collect(), of_calls: none, mode }
+        Self {
+            event_types: EventType::all().map(wants).collect(),
+            of_calls: none,
+            mode,
+            known_modes: KnownModes::default(),
+        }
     }
 
     /// Events of the types for which `is_of_calls` says so are made of system calls that the
@@ -99,9 +140,8 @@ impl Needs {
     }
 
     /// Whether the mode of an open of `path` matters.
-    #[must_use]
-    pub fn needs_mode(&self, path: &[u8]) -> bool {
-        (self.mode)(path)
+    pub fn needs_mode(&mut self, path: &[u8]) -> bool {
+        self.known_modes.get(path, &*self.mode)
     }
 }
 
@@ -115,5 +155,33 @@ impl fmt::Debug for Needs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let wanted = self.event_types.iter().filter(|&&wanted| wanted).count();
         f.debug_struct("Needs").field("event_types", &wanted).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::*;
+
+    #[test]
+    fn whether_a_mode_matters_is_asked_once_of_a_path_and_told_right_of_many() {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        let mode = move |path: &[u8]| {
+            counter.fetch_add(1, Relaxed);
+            path.ends_with(b"7")
+        };
+        let mut needs = Needs::new(|_| true, Box::new(mode));
+        assert!((0..100).all(|_| needs.needs_mode(b"/etc/7")));
+        assert_eq!(asked.load(Relaxed), 1);
+        // More than there is room for.
+        for number in (0..5000).chain(0..5000) {
+            let path = format!("/etc/{number}");
+            assert_eq!(needs.needs_mode(path.as_bytes()), path.ends_with('7'), "{path}");
+        }
+        assert!(!needs.needs_mode(b"") && needs.needs_mode(&[b'7'; 4000]));
     }
 }

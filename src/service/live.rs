@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
+use rustc_hash::FxHashSet;
 
 use crate::decode::ProcessRecord;
 use crate::decode::Record;
@@ -128,6 +129,8 @@ pub struct Live {
     pub(super) planner: Planner,
     pub(super) losses: Losses,
     pace: Pace,
+    /// Processes that were followed in this turn.
+    pub(super) followed: FxHashSet<i32>,
     /// Something has happened to the guardian.
     is_guardian_dead: bool,
     pub(super) roots_noted_at_ns: u64,
@@ -169,6 +172,7 @@ impl Live {
             planner: Planner::default(),
             losses: Losses::default(),
             pace: Pace::default(),
+            followed: FxHashSet::default(),
             is_guardian_dead: false,
             roots_noted_at_ns: 0,
         }

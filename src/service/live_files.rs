@@ -82,8 +82,16 @@ impl Live {
             has_exec = true;
         }
         let Some(files) = files else { return };
-        for record in self.processes.iter().filter(|record| record.may_be_elsewhere()) {
-            files.follow_process(record.pid);
+        // A process that has ended already shows nothing, and each shows the same however often.
+        self.followed.clear();
+        for record in self.processes.iter().rev() {
+            let is_end =
+                record.tid == record.pid && matches!(record.what, ProcessChange::Exit { .. });
+            if is_end {
+                self.followed.insert(record.pid);
+            } else if record.may_be_elsewhere() && self.followed.insert(record.pid) {
+                files.follow_process(record.pid);
+            }
         }
         files.follow_namespaces();
         if has_exec {

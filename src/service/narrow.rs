@@ -32,7 +32,7 @@ const RESULTS: [i64; 7] = [0, 1, 2, 3, 4, 10, 1000];
 /// Descriptors of standard input, output and error are the only results that rules single out.
 const LAST_STANDARD: i64 = 2;
 /// No more alternatives than this are made; then everything is asked for.
-const MAX_ALTERNATIVES: usize = 4;
+const MAX_ALTERNATIVES: usize = 8;
 /// Values that named arguments can have: families, commands, options, requests of ptrace(2).
 const VALUES: [std::ops::Range<u64>; 2] = [0..80, 0x4200..0x4218];
 /// A value without a name.

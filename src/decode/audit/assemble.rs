@@ -38,6 +38,8 @@ pub struct AuditEvent {
     pub gid: u32,
     pub egid: u32,
     pub session: u32,
+    /// The controlling terminal's device as `/proc` shows it; zero: none; `None`: it can't be told.
+    pub tty: Option<u32>,
     pub comm: Vec<u8>,
     pub exe: Option<Vec<u8>>,
     pub key: Option<Vec<u8>>,
@@ -221,6 +223,7 @@ impl AuditEvent {
                 b"gid" => self.gid = id(text),
                 b"egid" => self.egid = id(text),
                 b"ses" => self.session = id(text),
+                b"tty" => self.tty = terminal(text),
                 b"comm" => {
                     self.comm =
                         value::text(text).map(std::borrow::Cow::into_owned).unwrap_or_default();
@@ -315,6 +318,22 @@ impl AuditEvent {
 fn device(text: &[u8]) -> Option<(u32, u32)> {
     let (major, minor) = std::str::from_utf8(text).ok()?.split_once(':')?;
     Some((u32::from_str_radix(major, 16).ok()?, u32::from_str_radix(minor, 16).ok()?))
+}
+
+/// `pts0`, `tty1`, `(none)` → device number, by the kernel's list of devices.
+fn terminal(text: &[u8]) -> Option<u32> {
+    const VIRTUAL_MAJOR: u32 = 4;
+    const SLAVE_MAJOR: u32 = 136;
+    if text == b"(none)" {
+        return Some(0);
+    }
+    let (major, number) = match text.strip_prefix(b"pts") {
+        Some(number) => (SLAVE_MAJOR, number),
+        None => (VIRTUAL_MAJOR, text.strip_prefix(b"tty")?),
+    };
+    let minor = value::id(number).filter(|minor| *minor < 1 << 8)?;
+    // Those up to 63 are consoles, and then serial lines of another name.
+    (major == SLAVE_MAJOR || minor < 64).then_some(major << 8 | minor)
 }
 
 /// A user's text, owned.
@@ -417,6 +436,25 @@ mod tests {
         assert_eq!(event.open_how, Some([0o2000, 0o600, 4]));
         assert_eq!(event.module.as_deref(), Some(&b"loop"[..]));
         assert_eq!(event.paths[0].device, (0xfd, 0x0a));
+    }
+
+    #[test]
+    fn terminals_are_told_by_their_devices() {
+        let cases: [(&str, Option<u32>); 6] = [
+            ("pts0", Some(34_816)),
+            ("pts12", Some(34_828)),
+            ("tty1", Some(1025)),
+            ("(none)", Some(0)),
+            ("ttyS0", None),
+            ("pts256", None),
+        ];
+        for (text, device) in cases {
+            assert_eq!(terminal(text.as_bytes()), device, "{text}");
+        }
+        assert_eq!(
+            assemble(&[(kind::SYSCALL, 1, SYSCALL), (kind::EOE, 1, "")], 0)[0].tty,
+            cases[0].1
+        );
     }
 
     #[test]

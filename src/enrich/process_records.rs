@@ -361,7 +361,8 @@ impl LiveEnricher {
 
     /// Finds whether a process has been put into a container since it was forked: no record tells
     /// that, but what a runtime runs there gives itself a name or a session before its program
-    /// begins, which may be a short one.
+    /// begins, which may be a short one. Its name and mounts are looked for at its exec: an earlier
+    /// look comes before the engine has written them, and the next is put off.
     fn find_groups(&mut self, pid: i32) {
         let key = i64::from(pid);
         let is_found = |thread: &Thread| matches!(thread.container, InContainer::Id(_));
@@ -375,7 +376,6 @@ impl LiveEnricher {
             thread.cgroups = membership.cgroups;
             thread.container = membership.container;
             thread.unread &= !Unread::CGROUPS;
-            self.complete(key, Some(&process));
         }
     }
 

@@ -529,6 +529,24 @@ fn a_container_has_its_own_users_and_dockers_name() {
 }
 
 #[test]
+fn a_runtimes_init_that_names_itself_is_in_its_container_though_the_runtime_is_in_another() {
+    let cgroup = |digit: &str| format!("1:memory:/docker/{}\n", digit.repeat(64));
+    let [outer, inner] = ["a", "b"].map(cgroup);
+    let name = *b"runc:[2:INIT]\0\0\0";
+    for change in [ProcessChange::Comm(name), ProcessChange::Sid] {
+        let proc = FakeProc::new();
+        proc.put(&FakeProcess { cgroup: &outer, ..shell(50, 1) });
+        let mut bench = Bench::with(proc, &["container.id"]);
+        bench.fork(50, 51);
+        bench.proc.put(&FakeProcess { cgroup: &inner, ..shell(51, 50) });
+        bench.process(51, change);
+        // Its program is over before anybody looks.
+        bench.proc.remove(51);
+        assert_eq!(bench.process(51, ProcessChange::Exec), ["execve bbbbbbbbbbbb"]);
+    }
+}
+
+#[test]
 fn a_container_is_forgotten_some_time_after_its_last_process() {
     const MINUTE_NS: u64 = 61_000_000_000;
     let id = "5d068b2dd2256539dfccbc0dc617e35e42e49bc4e099ab80bbb40fb31c3b9b03";

@@ -361,12 +361,16 @@ impl LiveEnricher {
 
     /// Finds whether a process has been put into a container since it was forked: no record tells
     /// that, but what a runtime runs there gives itself a name or a session before its program
-    /// begins, which may be a short one. Its name and mounts are looked for at its exec: an earlier
-    /// look comes before the engine has written them, and the next is put off.
+    /// begins, which may be a short one. The runtime may be in a container itself. The new one's
+    /// name and mounts are looked for at the exec: an earlier look comes before the engine has
+    /// written them, and the next is put off.
     fn find_groups(&mut self, pid: i32) {
         let key = i64::from(pid);
-        let is_found = |thread: &Thread| matches!(thread.container, InContainer::Id(_));
-        if self.world.thread(key).is_none_or(|thread| thread.is_dead || is_found(thread)) {
+        let Some(thread) = self.world.thread(key).filter(|thread| !thread.is_dead) else { return };
+        let parent = self.world.thread(thread.ptid);
+        let is_found = matches!(thread.container, InContainer::Id(_))
+            && parent.is_some_and(|parent| parent.container != thread.container);
+        if is_found {
             return;
         }
         let Ok(process) = self.proc.process(pid) else { return };

@@ -52,9 +52,6 @@ pub(super) const BUDGET: usize = 1024;
 /// How often what is not urgent is looked at.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How often the guardian has to see that the audit's seat is read.
-const BEAT: Duration = Duration::from_millis(90);
-
 const PROCESSES: Token = Token(0);
 pub(super) const FILES: Token = Token(1);
 pub(super) const MOUNTS: Token = Token(2);
@@ -219,10 +216,7 @@ impl Live {
         loop {
             let timeout =
                 if more { Duration::ZERO } else { self.timeout(deadline, keeper.due_ns(judge)) };
-            match waiting.poll.poll(&mut events, Some(timeout)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => result?,
-            }
+            self.wait(&mut waiting.poll, &mut events, timeout)?;
             if !more {
                 self.let_gather(&events);
             }
@@ -283,10 +277,7 @@ impl Live {
         let mut more = true;
         while Instant::now() < deadline {
             let timeout = if more { Duration::ZERO } else { self.timeout(Some(deadline), None) };
-            match waiting.poll.poll(&mut events, Some(timeout)) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => result?,
-            }
+            self.wait(&mut waiting.poll, &mut events, timeout)?;
             if events.iter().any(|event| event.token() == MOUNTS) {
                 self.follow_mounts();
             }
@@ -364,8 +355,7 @@ impl Live {
         let until_due =
             due_ns.map_or(TICK, |due_ns| Duration::from_nanos(due_ns.saturating_sub(now_ns)));
         let until_end = deadline.map_or(TICK, |end| end.saturating_duration_since(Instant::now()));
-        let until_beat = if self.sources.audit.is_some() { BEAT } else { TICK };
-        until_beat.min(until_due).min(until_end)
+        until_due.min(until_end).min(TICK)
     }
 
     fn next_request(&self) -> io::Result<Option<Request>> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use mio::unix::SourceFd;
-use mio::{Interest, Poll};
+use mio::{Events, Interest, Poll};
 
 use super::audit;
 use super::audit::Care;
@@ -26,6 +26,9 @@ use crate::sources::guardian::Ward;
 
 /// How often it is tried to have a seat again that was lost.
 const TRY_EVERY: Duration = Duration::from_secs(10);
+
+/// How often the guardian has to see that the audit's seat is read.
+const BEAT: Duration = Duration::from_millis(90);
 
 impl Live {
     /// Waits for the audit's records, if they are read.
@@ -56,6 +59,32 @@ impl Live {
                 sources.audit = None;
                 planner.audit_lost_at = Some(Instant::now());
                 false
+            }
+        }
+    }
+
+    /// Waits until something happens, at most for `timeout`. Meanwhile the guardian sees that the
+    /// audit's seat is read: nothing else is done for that.
+    pub(super) fn wait(
+        &self,
+        poll: &mut Poll,
+        events: &mut Events,
+        timeout: Duration,
+    ) -> io::Result<()> {
+        let heart = self.heart.filter(|_| self.sources.audit.is_some());
+        let until = Instant::now() + timeout;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let step = if heart.is_some() { left.min(BEAT) } else { left };
+            match poll.poll(events, Some(step)) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+                result => result?,
+            }
+            if !events.is_empty() || step == left {
+                return Ok(());
+            }
+            if let Some(heart) = heart {
+                heart.beat();
             }
         }
     }

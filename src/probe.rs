@@ -2,6 +2,8 @@
 //!
 //! It tells; what follows from it is decided by the sources' ladders and by the plan.
 
+mod exec_look;
+
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
@@ -97,6 +99,14 @@ pub static FEATURES: &[Feature] = &[
         without: "programs are read after their start, and the shortest come too late",
         help: "run as root; CONFIG_FANOTIFY_ACCESS_PERMISSIONS in the kernel",
         attempt: permission,
+    },
+    Feature {
+        name: "fanotify-exec-look",
+        since: "5.7",
+        without: "programs that don't use the system's loader are read after their start, and the \
+                  shortest come too late",
+        help: "run as root; a newer kernel with CONFIG_FANOTIFY_ACCESS_PERMISSIONS",
+        attempt: exec_look::attempt,
     },
     Feature {
         name: "fanotify-report-fid",

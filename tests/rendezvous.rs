@@ -167,7 +167,8 @@ fn no_open_is_denied_when_the_agent_has_no_descriptor_left() {
     assert!(opened.iter().all(Result::is_ok), "{opened:?}");
 }
 
-/// Processes that open and run what is marked, and measure how long that takes.
+/// Processes that open and run what is marked (the program needs no loader, and so is met in its
+/// execve), and measure how long that takes.
 struct Openers {
     child: Child,
     lines: BufReader<std::process::ChildStdout>,
@@ -189,8 +190,10 @@ impl Openers {
         let mut compiler = Command::new("cc");
         compiler.args(["-static", "-O1", "-o"]).arg(&program).arg(source);
         assert!(compiler.status().unwrap().success());
+        let started = sandbox.dir.join("started");
+        support::make_static_program(&started);
         let mut child = Command::new(program)
-            .args([&seconds.to_string(), "8", CACHE, "/bin/true"])
+            .args([&seconds.to_string(), "8", CACHE, started.to_str().unwrap()])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -480,4 +483,83 @@ fn switched_off_there_is_no_guardian() {
     let agent = Agent::watch(&sandbox, &["-o", "eyas.rendezvous=false"]);
     assert!(guardians(agent.pid()).is_empty());
     assert!(agent.end(Signal::SIGTERM).status.success());
+}
+
+/// What is told of programs without a loader that end at once.
+const STARTED: &str = "- rule: started
+  desc: d
+  condition: evt.type = execve and proc.env contains eyas-test-started
+  output: started [%proc.name %proc.args] exe=%proc.exe path=%proc.exepath cwd=%proc.cwd
+  priority: INFO
+";
+
+/// The part of an alert behind its rule's name.
+fn told(lines: &[String]) -> Vec<&str> {
+    lines.iter().filter_map(|line| line.split_once(" started ").map(|(_, rest)| rest)).collect()
+}
+
+#[test]
+fn a_static_program_is_told_as_its_call_has_started_it_and_a_call_that_fails_is_not() {
+    let name = "a_static_program_is_told_as_its_call_has_started_it_and_a_call_that_fails_is_not";
+    if !have(name, HOST) || !looks_into_execve(name) {
+        return;
+    }
+    let _alone = alone();
+    let sandbox = Sandbox::new();
+    let dir = sandbox.dir.display().to_string();
+    let rules = sandbox.dir.join("rules.yaml");
+    fs::write(&rules, STARTED).unwrap();
+    support::make_static_program(sandbox.dir.join("program"));
+    std::os::unix::fs::symlink("program", sandbox.dir.join("link")).unwrap();
+    let files = [
+        ("script", format!("#!{dir}/program -s  x \n")),
+        ("nested", format!("#!{dir}/script\n")),
+        ("damaged", "\x7fELF\x02\x01\x01".to_owned()),
+        ("nobodys", format!("#!{dir}/none\n")),
+    ];
+    // By a process of its own: else a child of another test could keep them open for writing.
+    let mut make = String::new();
+    for (name, text) in &files {
+        let text = text.replace('\x7f', "\\177").replace(['\x01', '\x02'], "\\001");
+        make += &format!("printf '%b' '{text}' > {name}; chmod +x {name}\n");
+    }
+    let run = "export EYAS=eyas-test-started
+./program a ''; ./link b; ./script c; ./nested d
+(exec -a other ./program e)
+exec 5< program; /proc/self/fd/5 f
+./damaged g; ./nobodys h; ./none i
+(./damaged j || exec ./program k)
+";
+    let shell = |text: &str| {
+        let mut shell = Command::new("/bin/bash");
+        let shell = shell.args(["-c", text]).current_dir(&sandbox.dir);
+        shell.stderr(Stdio::null()).status().unwrap()
+    };
+    assert!(shell(&make).success());
+    let mut agent = Agent::watch(&sandbox, &["-r", rules.to_str().unwrap()]);
+    shell(run);
+    agent.mark(&sandbox);
+    let ended = agent.end(Signal::SIGTERM);
+    let path = format!("path={dir}/program cwd={dir}/");
+    assert_eq!(
+        told(&ended.lines),
+        [
+            format!("[program a ] exe=./program {path}"),
+            format!("[link b] exe=./link {path}"),
+            format!("[script -s  x ./script c] exe={dir}/program {path}"),
+            format!("[nested -s  x {dir}/script ./nested d] exe={dir}/program {path}"),
+            format!("[program e] exe=other {path}"),
+            format!("[5 f] exe=/proc/self/fd/5 {path}"),
+            format!("[program k] exe=./program {path}"),
+        ]
+    );
+}
+
+/// Whether tasks can be looked at in their execve; if not, that is said.
+fn looks_into_execve(test: &str) -> bool {
+    let outcome = eyas::probe::Feature::by_name("fanotify-exec-look").unwrap().outcome();
+    if outcome != eyas::probe::Outcome::Present {
+        eprintln!("SKIPPED {test}: fanotify-exec-look: {outcome:?}");
+    }
+    outcome == eyas::probe::Outcome::Present
 }

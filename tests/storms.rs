@@ -116,6 +116,7 @@ wait
             .sum();
         let lost = metric(address, "eyas_proc_connector_lost_total");
         assert_eq!(lost, 0, "records of the proc connector were lost");
+        eprintln!("{unread} unread");
         let ended = agent.end(Signal::SIGTERM);
         let mut told: HashMap<usize, usize> = HashMap::new();
         let (mut unknown, mut wrong) = (0, Vec::new());
@@ -137,14 +138,33 @@ wait
         assert!(is_counted || has_stood_still, "{unknown} unknown, {unread} counted");
     }
 
-    fn on_the_host(self, at_once: usize) {
+    fn on_the_host(self, at_once: usize, program: &str) {
         let (agent, address) = self.watch();
         let cwd = self.sandbox.dir.join("cwd");
         let mut bash = Command::new("/bin/bash");
         bash.uid(USER).gid(USER).current_dir(&cwd);
-        self.blow(bash, at_once, "/bin/true");
+        self.blow(bash, at_once, program);
         let rest = format!("uid={USER} cwd={}/ in=host", cwd.display());
-        self.was_told(agent, &address, |number| self.tail(at_once, number, "/bin/true", &rest));
+        self.was_told(agent, &address, |number| self.tail(at_once, number, program, &rest));
+    }
+
+    /// The same with a program that needs no loader.
+    fn of_static_programs(self, at_once: usize) {
+        let program = self.sandbox.dir.join("true");
+        support::make_static_program(&program);
+        self.on_the_host(at_once, program.to_str().unwrap());
+    }
+
+    /// In a container of the image that all share.
+    fn in_a_container(self, program: &str) {
+        let docker = Docker::get();
+        let mount = format!("{0}:{0}:ro", self.sandbox.dir.display());
+        let container = docker.container(&["-v", &mount]);
+        let (agent, address) = self.watch();
+        let exec = container.exec(&["-u", "33", "-w", "/var/run"], &["/usr/bin/bash"]);
+        self.blow(exec, 16, program);
+        let rest = format!("uid=33 cwd=/var/run/ in={}", container.short_id());
+        self.was_told(agent, &address, |number| self.tail(16, number, program, &rest));
     }
 }
 
@@ -152,7 +172,7 @@ wait
 fn each_of_10000_programs_one_after_the_other_is_told_once_with_what_it_was() {
     if have("each_of_10000_programs_one_after_the_other_is_told_once_with_what_it_was", HOST) {
         let _alone = alone();
-        Scripts::new().on_the_host(1);
+        Scripts::new().on_the_host(1, "/bin/true");
     }
 }
 
@@ -160,7 +180,7 @@ fn each_of_10000_programs_one_after_the_other_is_told_once_with_what_it_was() {
 fn each_of_10000_programs_16_at_once_is_told_once_with_what_it_was() {
     if have("each_of_10000_programs_16_at_once_is_told_once_with_what_it_was", HOST) {
         let _alone = alone();
-        Scripts::new().on_the_host(16);
+        Scripts::new().on_the_host(16, "/bin/true");
     }
 }
 
@@ -170,13 +190,32 @@ fn each_of_10000_programs_in_a_container_is_told_once_with_what_it_was() {
         return;
     }
     let _alone = alone();
-    let scripts = Scripts::new();
-    let docker = Docker::get();
-    let mount = format!("{0}:{0}:ro", scripts.sandbox.dir.display());
-    let container = docker.container(&["-v", &mount]);
-    let (agent, address) = scripts.watch();
-    let exec = container.exec(&["-u", "33", "-w", "/var/run"], &["/usr/bin/bash"]);
-    scripts.blow(exec, 16, "/usr/bin/true");
-    let rest = format!("uid=33 cwd=/var/run/ in={}", container.short_id());
-    scripts.was_told(agent, &address, |number| scripts.tail(16, number, "/usr/bin/true", &rest));
+    Scripts::new().in_a_container("/usr/bin/true");
+}
+
+#[test]
+fn each_of_10000_static_programs_one_after_the_other_is_told_once_with_what_it_was() {
+    let name = "each_of_10000_static_programs_one_after_the_other_is_told_once_with_what_it_was";
+    if have(name, HOST) {
+        let _alone = alone();
+        Scripts::new().of_static_programs(1);
+    }
+}
+
+#[test]
+fn each_of_10000_static_programs_16_at_once_is_told_once_with_what_it_was() {
+    if have("each_of_10000_static_programs_16_at_once_is_told_once_with_what_it_was", HOST) {
+        let _alone = alone();
+        Scripts::new().of_static_programs(16);
+    }
+}
+
+#[test]
+fn each_of_10000_static_programs_in_a_container_is_told_once_with_what_it_was() {
+    let name = "each_of_10000_static_programs_in_a_container_is_told_once_with_what_it_was";
+    if have(name, CONTAINERS) {
+        let _alone = alone();
+        // A link to busybox.
+        Scripts::new().in_a_container("/bin/true");
+    }
 }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod dns;
+pub mod executable;
 pub mod fanotify;
 pub mod passwd;
 pub mod proc_connector;

@@ -119,8 +119,14 @@ impl Report {
             (false, "eyas.rendezvous is off: programs that end at once have fields missing")
         } else if !has("fanotify-permission") || !has("proc-connector") {
             (false, "this host lacks what it needs: programs that end at once have fields missing")
+        } else if has("fanotify-exec-look") {
+            (true, "each program is read while it stands still at its start")
         } else {
-            (true, "each program that uses the system's loader is read while it stands still")
+            (
+                true,
+                "each program that uses the system's loader is read while it stands still; this \
+                 kernel can't be asked about others before they run",
+            )
         }
     }
 

@@ -1,11 +1,13 @@
 //! A look at a process that has just become another program: what was taken while it stood still,
-//! else what `/proc` says straight after it.
+//! else what `/proc` says straight after it, else what was taken of the call that did it.
 
 use super::live::LiveEnricher;
 use super::live::start_ts;
 use super::look::Seen;
 use crate::decode::ProcessChange;
 use crate::decode::ProcessRecord;
+use crate::decode::procfs::cmdline::CommandLine;
+use crate::decode::procfs::cmdline::LIMIT;
 use crate::event::Thread;
 use crate::procfs::ProcessDir;
 
@@ -30,19 +32,28 @@ impl LiveEnricher {
         if let Some(found) = self.look_at_taken(record, window, before) {
             return Some(found);
         }
+        let call = self.exec_call(record, before);
         let process = self.proc.process(record.pid).ok().filter(|_| next.is_none());
         let found = process.and_then(|process| {
             let seen = self.look_at(record, &process, before)?;
             Some((seen, process))
         });
         let thread = self.world.thread(i64::from(record.pid));
-        let is_whole = found.is_some() && thread.is_some_and(|thread| thread.unread == 0);
+        // It may be another program by now, which the call tells.
+        let is_whole = found.as_ref().zip(thread).is_some_and(|((seen, _), thread)| {
+            thread.unread == 0 && call.as_ref().is_none_or(|call| is_of_call(call, seen, thread))
+        });
         if is_whole {
             return found;
         }
         let kept = thread.cloned();
         if let Some(found) = self.look_at_taken(record, window, before) {
             return Some(found);
+        }
+        if let Some(call) = call
+            && let Some(seen) = self.look_at_call(record, &call, before)
+        {
+            return Some((seen, call));
         }
         if let (Some(kept), Some(thread)) =
             (kept, self.world.threads.get_mut(&i64::from(record.pid)))
@@ -64,6 +75,28 @@ impl LiveEnricher {
         Some((seen, process))
     }
 
+    /// What was taken of the call of execve(2) that a record tells the success of.
+    fn exec_call(&mut self, record: &ProcessRecord, before: &Thread) -> Option<ProcessDir> {
+        // One before the exec before has failed.
+        let since_ns = record.wall_ns.saturating_sub(before.exec_ts);
+        let from_ns = record.timestamp_ns.saturating_sub(since_ns);
+        let taken = self.exec_calls.take_last(record.pid, from_ns, record.timestamp_ns)?;
+        Some(ProcessDir::taken(taken, self.proc.process(record.pid).ok()))
+    }
+
+    /// Brings the thread up to what a call of execve(2) has made of it.
+    fn look_at_call(
+        &mut self,
+        record: &ProcessRecord,
+        call: &ProcessDir,
+        before: &Thread,
+    ) -> Option<Seen> {
+        let mut seen = self.look_at(record, call, before)?;
+        let thread = self.world.threads.get_mut(&i64::from(record.pid))?;
+        self.looker.look_past_exec(call, before, thread, &mut seen);
+        Some(seen)
+    }
+
     /// Looks at a process that has just become another program.
     fn look_at(
         &mut self,
@@ -79,6 +112,16 @@ impl LiveEnricher {
             start <= record.wall_ns.saturating_add(START_SLACK_NS) || record.wall_ns == 0;
         is_meant.then_some(seen)
     }
+}
+
+/// Whether a process that was looked at is what the call has made of it.
+fn is_of_call(call: &ProcessDir, seen: &Seen, thread: &Thread) -> bool {
+    let mut text = Vec::new();
+    let is_file = call.stat_of(c"exe").is_ok_and(|facts| (facts.dev, facts.ino) == seen.exe.id);
+    is_file
+        && call.read_piece(c"cmdline", LIMIT, &mut text).is_ok()
+        && CommandLine::parse(&text)
+            == CommandLine { exe: thread.exe.as_ref(), args: thread.args.as_ref() }
 }
 
 /// The next program that the same process starts in the same drain: what `/proc` says is of that

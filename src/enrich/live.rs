@@ -93,6 +93,7 @@ pub struct LiveEnricher {
     pub(super) table: ProcessTable,
     pub(super) looker: Looker,
     pub(super) looks: Looks,
+    pub(super) exec_calls: Looks,
     pub(super) finder: Finder,
     /// Whose file record was the last, and when it was read.
     pub(super) opener: Option<((i32, u64), Option<ProcessDir>)>,
@@ -132,6 +133,7 @@ impl LiveEnricher {
             table: ProcessTable::new(settings.max_processes, settings.max_bytes),
             looker: Looker::new(own.as_ref()),
             looks: Looks::default(),
+            exec_calls: Looks::default(),
             finder: Finder::default(),
             opener: None,
             calls: CallScratch::default(),
@@ -188,6 +190,11 @@ impl LiveEnricher {
         self.looks.set_source(source);
     }
 
+    /// From now on asks `source` for what was read of processes while they stood in execve(2).
+    pub fn set_exec_calls(&mut self, source: Box<LookSource>) {
+        self.exec_calls.set_source(source);
+    }
+
     /// Takes one record; hands at most one event of it to `sink`, after the held ones that it
     /// decides.
     pub fn record(&mut self, record: &Record<'_>, sink: &mut EventSink<'_>) {
@@ -225,6 +232,7 @@ impl LiveEnricher {
         }
         self.table.expire(&mut self.world, now_ns);
         self.looks.expire(clock::monotonic_ns());
+        self.exec_calls.expire(clock::monotonic_ns());
         self.users.refresh_host(now_ns, &mut self.world);
         if now_ns >= self.addresses_due_ns {
             self.refresh_addresses(now_ns);

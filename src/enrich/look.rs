@@ -153,6 +153,38 @@ impl Looker {
         Ok(seen)
     }
 
+    /// After a [`look`](Self::look) at what was taken of a process that stood in execve(2): its name
+    /// is the one to come, and what the exec has changed and wasn't told is not known.
+    pub fn look_past_exec(
+        &mut self,
+        call: &ProcessDir,
+        before: &Thread,
+        thread: &mut Thread,
+        seen: &mut Seen,
+    ) {
+        match call.read_piece(c"comm", PIECE, &mut self.text) {
+            Ok(()) => set(&mut thread.comm, &self.text),
+            Err(_) => thread.unread |= Unread::COMM,
+        }
+        // A record before that of the exec has told these.
+        if seen.exe.set_uid.is_some() {
+            thread.uid = before.uid;
+            thread.is_exe_writable = None;
+        }
+        if seen.exe.set_gid.is_some() {
+            thread.gid = before.gid;
+            thread.is_exe_writable = None;
+        }
+        thread.cap_permitted = None;
+        thread.cap_effective = None;
+        thread.cap_inheritable = None;
+        thread.vm_size_kb = None;
+        thread.vm_rss_kb = None;
+        thread.vm_swap_kb = None;
+        seen.image = Image::default();
+        forget_unread(thread);
+    }
+
     /// Working directory and root as they are now; as they were, if the process is gone.
     pub fn look_at_directories(&mut self, process: &ProcessDir, thread: &mut Thread) {
         let before = (Bytes::clone(&thread.root), Bytes::clone(&thread.cwd));

@@ -91,6 +91,22 @@ impl Looks {
         None
     }
 
+    /// The last look at `pid` from `from_ns` on and before `until_ns`, in nanoseconds since boot; all
+    /// before `until_ns` are forgotten.
+    pub(super) fn take_last(&mut self, pid: i32, from_ns: u64, until_ns: u64) -> Option<Taken> {
+        self.forget(until_ns.saturating_sub(KEEP_NS));
+        while self.bytes < MAX_BYTES {
+            let Some(look) = self.source.as_mut().and_then(|source| source()) else { break };
+            self.keep(look);
+        }
+        let is_meant = |look: &Taken| look.pid == pid && look.at_ns < until_ns;
+        let mut last = None;
+        while let Some(place) = self.waiting.iter().position(is_meant) {
+            last = self.remove(place);
+        }
+        last.filter(|look| look.at_ns >= from_ns)
+    }
+
     /// Forgets those that nothing belongs to. `now_ns`: nanoseconds since boot.
     pub(super) fn expire(&mut self, now_ns: u64) {
         let oldest_ns = now_ns.saturating_sub(KEEP_UNTOLD_NS);
@@ -197,5 +213,21 @@ mod tests {
         let mut looks = looks(9, 0);
         assert!(looks.take(5, 0, 5 * MS).is_none());
         assert_eq!(looks.take(5, 5 * MS, 6 * MS).map(|look| look.at_ns), Some(5 * MS));
+    }
+
+    #[test]
+    fn of_several_calls_of_a_process_the_last_one_before_its_exec_is_taken() {
+        let mut looks = Looks::default();
+        let mut moments = [(5, 1), (6, 2), (5, 3), (5, 7)].into_iter();
+        looks.set_source(Box::new(move || {
+            let (pid, at_ns): (i32, u64) = moments.next()?;
+            Taken::parse(&[&pid.to_ne_bytes()[..], &at_ns.to_ne_bytes()].concat())
+        }));
+        assert_eq!(looks.take_last(5, 0, 5).map(|look| look.at_ns), Some(3));
+        assert!(looks.take_last(5, 0, 5).is_none());
+        // One before the last exec was of a call that has failed.
+        assert!(looks.take_last(6, 3, 5).is_none());
+        assert_eq!(looks.take_last(5, 0, 8).map(|look| look.at_ns), Some(7));
+        assert!(looks.waiting.is_empty());
     }
 }

@@ -175,6 +175,8 @@ impl LiveEnricher {
             self.thread_ended(pid);
             return;
         }
+        // Its calls of execve(2) that have not been told of have failed.
+        self.exec_calls.take_last(record.pid, 0, record.timestamp_ns);
         let others = self.live_threads(record.pid);
         let reaper = if others == 0 { self.reparent_children(pid) } else { None };
         if self.needs.wants_record(known::PROCEXIT) {

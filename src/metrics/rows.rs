@@ -77,6 +77,7 @@ metrics! {
     /// The rendezvous: with programs at their start, and with opens of what rules name.
     rendezvous: RendezvousMetrics {
         looks: Counter = "Programs read while they stood still.",
+        calls: Counter = "Programs read in the call of execve that starts them.",
         known: Counter = "Opens by programs that had been read already.",
         opens: Counter = "Opens of what rules name that were looked at while they stood still.",
         unnamed: Counter = "Opens of other files that lie beside those.",

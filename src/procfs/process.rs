@@ -196,8 +196,17 @@ impl ProcessDir {
     ///
     /// [`Error::Gone`] if there is none.
     pub fn directory_in_root(&self, name: &CStr) -> Result<OwnedFd> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+        Ok(nix::fcntl::openat(&self.root()?, name, flags, Mode::empty())?)
+    }
+
+    /// Takes hold of the process's root.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Gone`] if there is none.
+    pub fn root(&self) -> Result<OwnedFd> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let root = nix::fcntl::openat(self.dir()?, c"root", flags, Mode::empty())?;
-        Ok(nix::fcntl::openat(&root, name, flags | OFlag::O_NOFOLLOW, Mode::empty())?)
+        Ok(nix::fcntl::openat(self.dir()?, c"root", flags, Mode::empty())?)
     }
 }

@@ -1,6 +1,9 @@
 //! What was read of a process while it stood still: it answers later as the process's directory
 //! did then.
 //!
+//! Of one that stands in execve(2) its arguments, environment, name and program are those of the
+//! call: what it is when that has succeeded. All else is what it was before.
+//!
 //! The bytes travel from the thread that looks to the one that makes events; both are of this
 //! program, so the layout is nobody else's business.
 
@@ -13,7 +16,7 @@ use super::Result;
 use crate::decode::reader::Reader;
 
 /// Files that are kept, and how much of each.
-const FILES: [(&CStr, usize); 7] = [
+const FILES: [(&CStr, usize); 8] = [
     (c"stat", 8 << 10),
     (c"status", 8 << 10),
     (c"cmdline", 4 << 10),
@@ -21,7 +24,11 @@ const FILES: [(&CStr, usize); 7] = [
     (c"cgroup", 8 << 10),
     (c"loginuid", 16),
     (c"limits", 8 << 10),
+    (COMM, 16),
 ];
+
+/// The file that is kept only of those that stand in execve(2): the name that they will have.
+const COMM: &CStr = c"comm";
 
 /// Links that are kept.
 const LINKS: [&CStr; 3] = [c"exe", c"cwd", c"root"];
@@ -38,6 +45,21 @@ const REFUSED: u8 = 2;
 
 /// Room for all of it.
 pub const MAX_BYTES: usize = 64 << 10;
+
+/// What a call of execve(2) makes of a process.
+#[derive(Clone, Copy, Debug)]
+pub struct Called<'a> {
+    /// Its name, if that is known.
+    pub comm: Option<&'a [u8]>,
+    /// Its arguments, each with a NUL behind it.
+    pub cmdline: &'a [u8],
+    /// Its environment, in the same way.
+    pub environ: &'a [u8],
+    /// The path of its program.
+    pub exe: &'a [u8],
+    /// What stat(2) says of that.
+    pub facts: FileFacts,
+}
 
 /// Reads a process into one message; its buffers are made once.
 #[derive(Debug)]
@@ -61,13 +83,42 @@ impl Taking {
     /// Reads `process`; `stat` is what its file of that name has just said. `at_ns`: nanoseconds
     /// since boot (`CLOCK_MONOTONIC`).
     pub fn take(&mut self, process: &ProcessDir, pid: i32, at_ns: u64, stat: &[u8]) -> &[u8] {
+        self.read(process, (pid, at_ns), stat, None)
+    }
+
+    /// The same of a process that stands in execve(2).
+    pub fn take_call(
+        &mut self,
+        process: &ProcessDir,
+        pid: i32,
+        at_ns: u64,
+        stat: &[u8],
+        called: &Called<'_>,
+    ) -> &[u8] {
+        self.read(process, (pid, at_ns), stat, Some(called))
+    }
+
+    fn read(
+        &mut self,
+        process: &ProcessDir,
+        (pid, at_ns): (i32, u64),
+        stat: &[u8],
+        called: Option<&Called<'_>>,
+    ) -> &[u8] {
         self.message.clear();
         self.message.extend(pid.to_ne_bytes());
         self.message.extend(at_ns.to_ne_bytes());
         for (key, (name, limit)) in (0..).zip(FILES) {
-            if name == c"stat" {
-                self.push(key, Ok(()), stat.len());
-                self.message.extend_from_slice(stat);
+            let given = match name.to_bytes() {
+                b"stat" => Some(Some(stat)),
+                b"comm" if called.is_none() => continue,
+                b"comm" => called.map(|called| called.comm),
+                b"cmdline" => called.map(|called| Some(called.cmdline)),
+                b"environ" => called.map(|called| Some(called.environ)),
+                _ => None,
+            };
+            if let Some(given) = given {
+                self.push_text(key, given, limit);
                 continue;
             }
             let result = process.read_piece(name, limit, &mut self.piece);
@@ -76,16 +127,29 @@ impl Taking {
             self.message.extend_from_slice(self.piece.get(..len).unwrap_or_default());
         }
         for (key, name) in (FIRST_LINK..).zip(LINKS) {
+            if let Some(called) = called.filter(|_| name == EXE) {
+                self.push_text(key, Some(called.exe), called.exe.len());
+                continue;
+            }
             let text = process.link(name, &mut self.link).map(<[u8]>::len);
             let len = *text.as_ref().unwrap_or(&0);
             self.push(key, text.map(drop), len);
             self.message.extend_from_slice(self.link.get(..len).unwrap_or_default());
         }
-        if let Ok(facts) = process.stat_of(EXE) {
+        let facts = called.map_or_else(|| process.stat_of(EXE).ok(), |called| Some(called.facts));
+        if let Some(facts) = facts {
             self.push(EXE_FACTS, Ok(()), FileFacts::LEN);
             facts.words().iter().for_each(|word| self.message.extend(word.to_ne_bytes()));
         }
         &self.message
+    }
+
+    /// Puts a text down that isn't read from a file; `None`: it is not known.
+    fn push_text(&mut self, key: u8, text: Option<&[u8]>, limit: usize) {
+        let result = text.map(drop).ok_or(Error::Denied);
+        let text = text.map_or(&b""[..], |text| text.get(..limit).unwrap_or(text));
+        self.push(key, result, text.len());
+        self.message.extend_from_slice(text);
     }
 
     /// What was read last.
@@ -215,5 +279,39 @@ mod tests {
         assert_eq!(exe, root.path().join("program").as_os_str().as_encoded_bytes());
         assert_eq!(process.stat_of(c"exe").unwrap(), facts);
         assert!(matches!(process.fds(), Err(Error::Gone)));
+    }
+
+    #[test]
+    fn of_a_call_the_program_is_the_one_to_come_and_all_else_what_was() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("7");
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("cmdline"), "old\0").unwrap();
+        fs::write(directory.join("loginuid"), "5").unwrap();
+        let process = Proc::open(root.path()).unwrap().process(7).unwrap();
+        let facts = FileFacts { ino: 9, ..FileFacts::default() };
+        let called = Called {
+            comm: None,
+            cmdline: b"new\0-x\0",
+            environ: b"A=b\0",
+            exe: b"/bin/new",
+            facts,
+        };
+        let mut taking = Taking::default();
+        let message = taking.take_call(&process, 7, 42, b"7 (old) S 1", &called).to_vec();
+        let process = ProcessDir::taken(Taken::parse(&message).unwrap(), None);
+        let mut text = Vec::new();
+        for (name, wanted) in [(c"cmdline", &b"new\0-x\0"[..]), (c"loginuid", b"5")] {
+            process.read_piece(name, 100, &mut text).unwrap();
+            assert_eq!(text, wanted);
+        }
+        assert!(matches!(process.read_piece(COMM, 16, &mut text), Err(Error::Denied)));
+        assert_eq!(process.link(c"exe", &mut [0; 64]).unwrap(), b"/bin/new");
+        assert_eq!(process.stat_of(c"exe").unwrap(), facts);
+        let called = Called { comm: Some(b"new"), ..called };
+        let message = taking.take_call(&process, 7, 42, b"7 (old) S 1", &called).to_vec();
+        let process = ProcessDir::taken(Taken::parse(&message).unwrap(), None);
+        process.read_piece(COMM, 16, &mut text).unwrap();
+        assert_eq!(text, b"new");
     }
 }

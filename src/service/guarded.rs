@@ -14,12 +14,15 @@ use crate::log;
 use crate::log::Level;
 use crate::log_limited;
 use crate::metrics::METRICS;
+use crate::probe::Feature;
+use crate::probe::Outcome;
 use crate::sources::Guardian;
 use crate::sources::Loss;
 use crate::sources::Rendezvous;
 use crate::sources::fanotify::MayMatch;
 use crate::sources::fanotify::Place;
 use crate::sources::guardian::Ward;
+use crate::sources::rendezvous::ExecRendezvous;
 use crate::sources::rendezvous::Inbox;
 use crate::sources::rendezvous::OpenInbox;
 use crate::sources::rendezvous::OpenRendezvous;
@@ -36,6 +39,7 @@ pub struct Guarded {
     guardian: Option<Guardian>,
     rendezvous: Option<Rendezvous>,
     inbox: Option<Inbox>,
+    execs: Option<(ExecRendezvous, Option<Inbox>)>,
     opens: Option<(OpenRendezvous, OpenInbox)>,
     /// What was lost before there was a loop.
     losses: Vec<Loss>,
@@ -72,6 +76,25 @@ impl Guarded {
                 self.inbox = Some(inbox);
             }
             Err(error) => log!(Level::Info, "rendezvous: not used: {error}; {}", error.hint()),
+        }
+    }
+
+    /// Meets those, too, that become programs which need no loader, if the host lets us.
+    pub fn meet_callers(&mut self) {
+        let Some(guardian) = &mut self.guardian else { return };
+        let Some(feature) = Feature::by_name("fanotify-exec-look") else { return };
+        if let Outcome::Absent(why) | Outcome::Denied(why) = feature.outcome() {
+            log!(Level::Info, "rendezvous in execve: not used: {why}; {}", feature.without);
+            return;
+        }
+        match ExecRendezvous::start(guardian, &host::path("/proc")) {
+            Ok((execs, inbox)) => {
+                log!(Level::Debug, "rendezvous in execve: used: programs without a loader wait");
+                self.execs = Some((execs, Some(inbox)));
+            }
+            Err(error) => {
+                log!(Level::Info, "rendezvous in execve: not used: {error}; {}", feature.without);
+            }
         }
     }
 
@@ -112,6 +135,12 @@ impl Guarded {
         if self.rendezvous.is_some() {
             text.push_str("\n  rendezvous: programs wait at their start until they are read");
         }
+        if self.execs.is_some() {
+            text.push_str(
+                "\n  rendezvous in execve: programs without a loader wait, too, in the call that \
+                 starts them",
+            );
+        }
         if let Some((opens, _)) = &self.opens {
             let (count, places) = (opens.directories(), met(rules).join(", "));
             text += &format!(
@@ -138,6 +167,19 @@ impl Guarded {
         self.inbox.take()
     }
 
+    /// Where looks at calls of execve(2) come from; once.
+    pub fn take_calls(&mut self) -> Option<Inbox> {
+        self.execs.as_mut().and_then(|(_, inbox)| inbox.take())
+    }
+
+    /// Marks mounts that came in our mount namespace.
+    pub fn follow_mounts(&mut self) {
+        if let Some((execs, _)) = &mut self.execs {
+            // It is tried again each second.
+            let _ = execs.follow_mounts();
+        }
+    }
+
     /// Whether the guardian stands in for the agent, or has done so since losses were last told.
     #[must_use]
     pub fn stands_still(&self) -> bool {
@@ -160,6 +202,9 @@ impl Guarded {
         if let Some(rendezvous) = &mut self.rendezvous {
             rendezvous.follow(pid);
         }
+        if let Some((execs, _)) = &mut self.execs {
+            execs.follow(pid);
+        }
     }
 
     /// Makes a guardian anew if it has died, and tells what was lost. `is_called_for`: something
@@ -173,6 +218,9 @@ impl Guarded {
         losses.append(&mut self.losses);
         if let Some(rendezvous) = &mut self.rendezvous {
             losses.extend(rendezvous.tick());
+        }
+        if let Some((execs, _)) = &mut self.execs {
+            execs.tick();
         }
         if let Some((opens, _)) = &mut self.opens {
             opens.tick();
@@ -190,6 +238,7 @@ impl Guarded {
                 log!(Level::Error, "{error}; {}", error.hint());
                 // Without one, nobody must wait for us.
                 self.rendezvous = None;
+                self.execs = None;
                 self.opens = None;
                 self.guardian = None;
                 false
@@ -203,6 +252,9 @@ impl Drop for Guarded {
         let Some(guardian) = &mut self.guardian else { return };
         if let Some(rendezvous) = &mut self.rendezvous {
             rendezvous.end(guardian);
+        }
+        if let Some((execs, _)) = &mut self.execs {
+            execs.end(guardian);
         }
         if let Some((opens, _)) = &mut self.opens {
             opens.end(guardian);

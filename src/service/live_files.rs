@@ -66,6 +66,7 @@ impl Live {
 
     /// Marks the mounts that came.
     pub(super) fn follow_mounts(&mut self) {
+        self.sources.guarded.follow_mounts();
         let Some(files) = &mut self.sources.files else { return };
         match files.follow_mounts() {
             Ok(change) => log_limited!(Level::Debug, "mounts changed: {change:?}"),

@@ -214,6 +214,9 @@ fn run_live(setup: Setup<'_>) -> Result<(), Error> {
     if let Some(mut inbox) = opened.sources.guarded.take_inbox() {
         enricher.set_looks(Box::new(move || inbox.next_look()));
     }
+    if let Some(mut calls) = opened.sources.guarded.take_calls() {
+        enricher.set_exec_calls(Box::new(move || calls.next_look()));
+    }
     let mut waiting = Loop::new().map_err(io("cannot make the loop"))?;
     let repeats = outputs::repeats(config)?;
     let outputs = outputs::start(config, WhenFull::Drop, setup.is_bare, wakes(waiting.waker()))?;

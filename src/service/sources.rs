@@ -145,6 +145,7 @@ pub(super) fn open(rules: &[Rule], config: &Config, mut guarded: Guarded) -> Res
     let needs_looks = plan.owner(known::EXECVE) != Owner::Audit;
     if sources.processes.is_some() && config.rendezvous && needs_looks {
         sources.guarded.meet_programs();
+        sources.guarded.meet_callers();
     }
     if sources.files.is_some() && config.rendezvous {
         meet_openers(&mut sources.guarded, rules);

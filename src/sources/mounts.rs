@@ -100,13 +100,19 @@ pub(super) struct Mounts {
     text: Vec<u8>,
     table: Table,
     refused: Vec<Refused>,
+    counts: bool,
 }
 
 impl Mounts {
     /// Knows none yet.
     pub(super) fn open() -> io::Result<Self> {
         let file = File::open("/proc/self/mountinfo")?;
-        Ok(Self { file, text: Vec::new(), table: Table::new(), refused: Vec::new() })
+        Ok(Self { file, text: Vec::new(), table: Table::new(), refused: Vec::new(), counts: true })
+    }
+
+    /// The same without being counted among the mounts that are watched.
+    pub(super) fn uncounted(self) -> Self {
+        Self { counts: false, ..self }
     }
 
     /// The descriptor that tells of changes (`POLLPRI`, `POLLERR`).
@@ -132,7 +138,11 @@ impl Mounts {
         self.text.clear();
         self.file.rewind()?;
         self.file.by_ref().take(MAX_BYTES).read_to_end(&mut self.text)?;
-        Ok(sync(&mut self.table, &self.text, &mut self.refused, mark))
+        let change = sync(&mut self.table, &self.text, &mut self.refused, mark);
+        if self.counts {
+            change.count();
+        }
+        Ok(change)
     }
 }
 
@@ -165,7 +175,7 @@ pub(super) fn sync(
         };
         let before = table.get(&line.id);
         if before != Some(&mount) {
-            change.count(&mount.state);
+            change.note(&mount.state);
             note_refused(before, &mount, refused);
         }
         found.insert(line.id, mount);
@@ -205,21 +215,21 @@ impl MountChange {
         }
     }
 
-    fn count(&mut self, state: &MountState) {
+    const fn note(&mut self, state: &MountState) {
         match state {
-            MountState::Marked => {
-                self.marked += 1;
-                METRICS.fanotify.mounts_marked.increment();
-            }
-            MountState::Refused(_) => {
-                self.refused += 1;
-                METRICS.fanotify.mounts_refused.increment();
-            }
+            MountState::Marked => self.marked += 1,
+            MountState::Refused(_) => self.refused += 1,
             MountState::Pseudo
             | MountState::Remote
             | MountState::Hidden
             | MountState::Unreachable => {}
         }
+    }
+
+    /// Counts it among what is watched.
+    pub(super) fn count(self) {
+        METRICS.fanotify.mounts_marked.add(u64::try_from(self.marked).unwrap_or(0));
+        METRICS.fanotify.mounts_refused.add(u64::try_from(self.refused).unwrap_or(0));
     }
 }
 

@@ -70,6 +70,7 @@ pub(super) struct Namespaces {
     told_at: Duration,
     text: Vec<u8>,
     refused: Vec<Refused>,
+    counts: bool,
 }
 
 #[derive(Debug)]
@@ -107,7 +108,13 @@ impl Namespaces {
             told_at: Duration::ZERO,
             text: Vec::new(),
             refused: Vec::new(),
+            counts: true,
         })
+    }
+
+    /// The same without their mounts being counted among those that are watched.
+    pub(super) fn uncounted(self) -> Self {
+        Self { counts: false, ..self }
     }
 
     /// How many are known.
@@ -349,6 +356,9 @@ impl Namespaces {
         }
         namespace.text = text;
         let change = mounts::sync(&mut namespace.table, &self.text, &mut self.refused, mark_inside);
+        if self.counts {
+            change.count();
+        }
         if change != MountChange::default() {
             self.by_mount.retain(|_, namespace| *namespace != id);
             self.by_mount.extend(namespace.table.keys().map(|mount| (*mount, id)));

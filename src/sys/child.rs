@@ -5,6 +5,8 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
 use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
 
@@ -110,6 +112,45 @@ pub fn own_descriptors(keep: &[i32]) -> io::Result<Vec<OwnedFd>> {
     // SAFETY: these numbers are open in this table, which is the calling thread's alone; their
     // owners own them in the table that it left.
     Ok(keep.iter().map(|number| unsafe { OwnedFd::from_raw_fd(*number) }).collect())
+}
+
+/// Makes a file without a name, for [`exec`] alone.
+///
+/// # Errors
+///
+/// `ENOSYS` before 3.17; `EACCES` where `vm.memfd_noexec` forbids it.
+#[doc(alias = "memfd_create")]
+pub fn nameless_program(content: &[u8]) -> io::Result<OwnedFd> {
+    /// `MFD_EXEC` in linux/memfd.h, 6.3: else the kernel logs that it is missing.
+    const MFD_EXEC: u32 = 0x10;
+    let make = |flags: u32| {
+        // SAFETY: the name ends in NUL, and the call keeps no pointer.
+        super::check(unsafe { libc::memfd_create(c"program".as_ptr(), flags) })
+    };
+    let number = make(libc::MFD_CLOEXEC | MFD_EXEC).or_else(|_| make(libc::MFD_CLOEXEC))?;
+    // SAFETY: the kernel has just returned the number to us alone.
+    let file = unsafe { OwnedFd::from_raw_fd(number) };
+    nix::unistd::write(&file, content)?;
+    Ok(file)
+}
+
+/// Becomes the program of an open file, with one argument and no environment; returns only if that
+/// fails. It allocates nothing: for a child after [`fork()`].
+#[doc(alias = "execveat")]
+pub fn exec(program: BorrowedFd<'_>, argument: &CStr) {
+    let arguments = [argument.as_ptr(), std::ptr::null()];
+    let environment = [std::ptr::null::<libc::c_char>()];
+    // SAFETY: both arrays end in a null pointer, all texts in NUL, and all outlive the call.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            program.as_raw_fd(),
+            c"".as_ptr(),
+            arguments.as_ptr(),
+            environment.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
 }
 
 /// Makes the calling process the leader of a session: a terminal's signals don't reach it.

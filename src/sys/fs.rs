@@ -223,6 +223,36 @@ pub fn is_of_root(path: &Path) -> bool {
     nix::sys::stat::lstat(path).is_ok_and(|stat| stat.st_uid == 0 && stat.st_mode & 0o022 == 0)
 }
 
+/// Takes hold of what `path` leads to below the directory `root`, as for a process with that root,
+/// if all of it is in the kernel's memory: nothing is read, and no filesystem's server asked.
+///
+/// # Errors
+///
+/// Those of openat2(2): `EAGAIN` if something would have to be read; `ENOSYS` before 5.6, `EINVAL`
+/// before 5.12.
+#[doc(alias = "openat2")]
+pub fn open_known_in(root: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
+    let how = [
+        u64::from((libc::O_PATH | libc::O_CLOEXEC).cast_unsigned()),
+        0,
+        libc::RESOLVE_IN_ROOT | libc::RESOLVE_CACHED,
+    ];
+    // SAFETY: the path ends in NUL, and `how` is a struct open_how: three words, whose size is told.
+    let returned = unsafe {
+        libc::syscall(
+            libc::SYS_openat2,
+            root.as_raw_fd(),
+            path.as_ptr(),
+            how.as_ptr(),
+            size_of_val(&how),
+        )
+    };
+    let number = i32::try_from(returned).unwrap_or(-1);
+    super::check(number)?;
+    // SAFETY: the kernel has just returned the number to us alone.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
 /// What is known of the open file of that number, if there is one.
 ///
 /// # Errors

@@ -99,6 +99,16 @@ pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
     assert!(copied.success(), "cp {} {}", from.display(), to.display());
 }
 
+/// Makes a program at `path` that needs no loader and ends at once.
+pub fn make_static_program(path: impl AsRef<Path>) {
+    let mut compiler = Command::new("cc");
+    compiler.args(["-static", "-O1", "-x", "c", "-", "-o"]).arg(path.as_ref());
+    let mut compiler = compiler.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let source = b"int main(void) { return 0; }\n";
+    std::io::Write::write_all(&mut compiler.stdin.take().unwrap(), source).unwrap();
+    assert!(compiler.wait().unwrap().success(), "cc -static");
+}
+
 /// Whether a program is there and runs.
 fn answers(program: &str, argument: &str) -> bool {
     let mut command = Command::new(program);

@@ -67,10 +67,13 @@ pub enum Ward {
     DirectoryGroup,
     /// The netlink socket that holds audit's seat.
     AuditSocket,
+    /// A permission group that watches mounts, for the opens of execve(2) alone.
+    MountGroup,
 }
 
 impl Ward {
-    const ALL: [Self; 3] = [Self::InodeGroup, Self::DirectoryGroup, Self::AuditSocket];
+    const ALL: [Self; 4] =
+        [Self::InodeGroup, Self::DirectoryGroup, Self::AuditSocket, Self::MountGroup];
 
     const fn place(self) -> usize {
         self as usize
@@ -79,7 +82,7 @@ impl Ward {
     /// Its name in messages and metrics.
     const fn source(self) -> &'static str {
         match self {
-            Self::InodeGroup | Self::DirectoryGroup => "rendezvous",
+            Self::InodeGroup | Self::DirectoryGroup | Self::MountGroup => "rendezvous",
             Self::AuditSocket => "audit",
         }
     }

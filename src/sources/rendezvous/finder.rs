@@ -10,12 +10,14 @@ use std::thread;
 use std::time::Duration;
 
 use crate::decode::procfs::stat::Stat;
+use crate::decode::procfs::status::Status;
 use crate::decode::procfs::syscall::StandingCall;
 use crate::decode::syscall;
 use crate::decode::syscall::Abi;
 use crate::decode::syscall::Call;
 use crate::metrics::METRICS;
 use crate::procfs::Proc;
+use crate::sys::process;
 use crate::sys::ptrace;
 
 use super::openers::PATH;
@@ -188,17 +190,7 @@ impl Finder {
 
     /// The call of the one task that it can be. Its event may come before it has come to stand.
     fn found(&mut self, proc: &Proc, tid: i32) -> Option<Option<Found>> {
-        for _ in 0..MAX_TRIES {
-            if let Some(standing) = self.standing(proc, tid) {
-                return found_of(tid, &standing);
-            }
-            if !self.text.starts_with(RUNNING) {
-                return None;
-            }
-            thread::sleep(TRY_AGAIN);
-        }
-        METRICS.rendezvous.late.increment();
-        None
+        found_of(tid, &await_standing(proc, tid, &mut self.text)?)
     }
 
     /// How likely a task is the one that opens the file of that path.
@@ -228,13 +220,46 @@ fn place_of(tid: i32, call: &StandingCall) -> (i32, u64, u64) {
     (tid, call.stack, second)
 }
 
-/// What a task stands in: see [`Finder::find`].
-fn found_of(tid: i32, standing: &StandingCall) -> Option<Option<Found>> {
-    let abi = match (cfg!(target_arch = "aarch64"), standing.is_narrow()) {
+/// The process of a task; zero if it is gone. `text`: room for `status`.
+pub(super) fn process_of(proc: &Proc, tid: i32, text: &mut Vec<u8>) -> i32 {
+    if process::is_thread_of(tid, tid) {
+        return tid;
+    }
+    let status = proc.process(tid);
+    let status = status.and_then(|dir| dir.read_piece(c"status", PIECE, text));
+    let tgid = status.ok().and_then(|()| Status::parse(text).tgid);
+    tgid.and_then(|tgid| i32::try_from(tgid).ok()).unwrap_or(0)
+}
+
+/// The call in which a task stands: it may be told of before it has come to stand. `None` if it
+/// stands in none, or doesn't come to stand; that is counted. `text`: room for `syscall`.
+pub(super) fn await_standing(proc: &Proc, tid: i32, text: &mut Vec<u8>) -> Option<StandingCall> {
+    for _ in 0..MAX_TRIES {
+        proc.process(tid).ok()?.read_piece(c"syscall", PIECE, text).ok()?;
+        if let Some(standing) = StandingCall::parse(text) {
+            return Some(standing);
+        }
+        if !text.starts_with(RUNNING) {
+            return None;
+        }
+        thread::sleep(TRY_AGAIN);
+    }
+    METRICS.rendezvous.late.increment();
+    None
+}
+
+/// By which table a task has made its call.
+pub(super) fn abi_of(standing: &StandingCall) -> Abi {
+    match (cfg!(target_arch = "aarch64"), standing.is_narrow()) {
         (true, _) => Abi::Aarch64,
         (false, true) => Abi::I386,
         (false, false) => Abi::X86_64,
-    };
+    }
+}
+
+/// What a task stands in: see [`Finder::find`].
+fn found_of(tid: i32, standing: &StandingCall) -> Option<Option<Found>> {
+    let abi = abi_of(standing);
     let name = syscall::name(abi, standing.number)?;
     if matches!(name, "execve" | "execveat") {
         return Some(None);
@@ -261,7 +286,7 @@ pub(super) fn is_for_reading(call: &Call, how: Option<&[u8]>) -> bool {
 }
 
 /// Reads a text that ends in NUL, no longer than a path can be; whether all of it could be read.
-fn read_text(tid: i32, address: u64, into: &mut Vec<u8>) -> bool {
+pub(super) fn read_text(tid: i32, address: u64, into: &mut Vec<u8>) -> bool {
     let mut from = address;
     while into.len() < PATH {
         // To the end of the page: the next one need not be there.
@@ -287,7 +312,6 @@ fn read_text(tid: i32, address: u64, into: &mut Vec<u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::process;
 
     #[test]
     fn a_text_is_read_from_memory_across_pages() {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::BATCH;
 use super::Shared;
+use super::callers::Callers;
 use super::openers::Openers;
 use super::programs::Programs;
 use super::ring::Writer;
@@ -39,14 +40,33 @@ pub(super) enum Watching {
     Programs(Box<Programs>),
     /// Tasks that open what rules name.
     Openers(Box<Openers>),
+    /// Tasks that open a program, to become it.
+    Callers(Box<Callers>),
 }
 
 impl Watching {
     /// What the answerer tells of opens that it let go unseen.
     pub(super) fn take_untold(&mut self) -> Option<(Writer, Arc<Bell>)> {
         match self {
-            Self::Programs(_) => None,
+            Self::Programs(_) | Self::Callers(_) => None,
             Self::Openers(openers) => openers.take_untold(),
+        }
+    }
+
+    /// The number of a descriptor that it needs.
+    const fn bell_number(&self) -> Option<i32> {
+        match self {
+            Self::Programs(_) | Self::Callers(_) => None,
+            Self::Openers(openers) => Some(openers.bell_number()),
+        }
+    }
+
+    /// Finds the calling thread's own descriptors.
+    fn settle(&mut self) -> io::Result<()> {
+        match self {
+            Self::Programs(_) => Ok(()),
+            Self::Openers(openers) => openers.settle(),
+            Self::Callers(callers) => callers.settle(),
         }
     }
 }
@@ -71,10 +91,7 @@ impl Looker {
         shared: &Arc<Shared>,
         proc: &Path,
     ) -> io::Result<Self> {
-        let bell = match &watching {
-            Watching::Programs(_) => None,
-            Watching::Openers(openers) => Some(openers.bell_number()),
-        };
+        let bell = watching.bell_number();
         let mut keep: Vec<i32> = bell.into_iter().chain([group]).collect();
         keep.sort_unstable();
         let missing = || io::Error::from_raw_os_error(libc::EBADF);
@@ -87,9 +104,7 @@ impl Looker {
         // Others must not keep those waiting who wait for us.
         let _ = process::set_nice(-20);
         // The answerer, which this thread starts, has no more either.
-        if let Watching::Openers(openers) = &mut watching {
-            openers.settle()?;
-        }
+        watching.settle()?;
         process::keep_capabilities(&[Capability::SysPtrace, Capability::DacReadSearch])?;
         Ok(Self {
             group: Arc::new(group),
@@ -174,7 +189,10 @@ impl Looker {
                 (Watching::Openers(openers), Some(fd)) => {
                     openers.look(&self.proc, self.group.as_fd(), event, fd.as_fd());
                 }
-                (Watching::Openers(_), None) => {}
+                (Watching::Callers(callers), Some(fd)) => {
+                    callers.look(&self.proc, self.group.as_fd(), event, fd.as_fd());
+                }
+                (Watching::Openers(_) | Watching::Callers(_), None) => {}
             }
             // If it was let go meanwhile, what was read may be of different moments.
             let number = self.shared.claim(place);
@@ -184,6 +202,7 @@ impl Looker {
                 match &mut self.watching {
                     Watching::Programs(programs) => programs.tell(),
                     Watching::Openers(openers) => openers.tell(is_in_time),
+                    Watching::Callers(callers) => callers.tell(),
                 }
             }
             // Nobody waits if the answerer, or the guardian, was faster.

@@ -16,19 +16,23 @@
 //! * Opens of the agent itself are answered first and not looked at.
 //! * The [guardian](super::guardian) stands in if the agent is stopped or dies.
 //!
-//! In the same way tasks are met that open what rules name, in a group of its own: see `opens.rs`.
+//! In the same way tasks are met that open what rules name (see `opens.rs`), and those that become
+//! programs which need no such loader (see `execs.rs`), each in a group of its own.
 //!
-//! What it can't see: static programs, and those whose loader isn't glibc's; programs of a
-//! container in the first moments after it came up. Those are read from /proc after their exec, as
-//! without a rendezvous.
+//! What it can't see: programs of a container in the first moments after it came up. Those are read
+//! from /proc after their exec, as without a rendezvous.
 //!
 //! Sources: fanotify(7), ld.so(8); fs/notify/fanotify in the kernel.
 
 mod answerer;
+mod callers;
+mod execs;
 mod finder;
 mod inbox;
 mod looker;
+mod memory;
 mod named;
+mod named_file;
 mod often;
 mod openers;
 mod opens;
@@ -36,6 +40,7 @@ mod post;
 mod programs;
 mod ring;
 mod roots;
+mod scripts;
 
 use std::io;
 use std::path::Path;
@@ -52,6 +57,7 @@ use crate::procfs::taken::MAX_BYTES;
 use crate::procfs::taken::Taken;
 use crate::sys::clock;
 
+pub use execs::ExecRendezvous;
 pub use inbox::News;
 pub use inbox::OpenInbox;
 pub use opens::OpenRendezvous;

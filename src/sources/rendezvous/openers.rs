@@ -25,10 +25,10 @@ use super::finder::Finder;
 use super::finder::Found;
 use super::finder::Opening;
 use super::finder::Recent;
+use super::finder::process_of;
 use super::named::Named;
 use super::ring::Writer;
 use crate::decode::fanotify::FileEvent;
-use crate::decode::procfs::status::Status;
 use crate::metrics::METRICS;
 use crate::procfs::Proc;
 use crate::procfs::standing::MAX_BYTES;
@@ -40,7 +40,6 @@ use crate::sys::fanotify;
 use crate::sys::fs::DescriptorLinks;
 use crate::sys::poll::Bell;
 use crate::sys::poll::FarBell;
-use crate::sys::process;
 use crate::sys::ptrace;
 
 /// Longest path: `PATH_MAX` in linux/limits.h.
@@ -225,7 +224,7 @@ impl Openers {
     /// Puts down what was seen.
     fn note(&mut self, found: &Found, stat: &FileStat, len: usize, proc: &Proc) {
         let tid = found.tid;
-        let pid = self.process_of(proc, tid);
+        let pid = process_of(proc, tid, &mut self.text);
         let has_given = self.finder.read_given(found);
         let has_how = self.read_how(found);
         let directory = proc.process(tid);
@@ -260,17 +259,6 @@ impl Openers {
         look.write(&mut self.message);
         self.is_seen = true;
         self.file = (stat.st_dev, stat.st_ino);
-    }
-
-    /// The process of a task.
-    fn process_of(&mut self, proc: &Proc, tid: i32) -> i32 {
-        if process::is_thread_of(tid, tid) {
-            return tid;
-        }
-        let status = proc.process(tid);
-        let status = status.and_then(|dir| dir.read_piece(c"status", PIECE, &mut self.text));
-        let tgid = status.ok().and_then(|()| Status::parse(&self.text).tgid);
-        tgid.and_then(|tgid| i32::try_from(tgid).ok()).unwrap_or(0)
     }
 
     /// The flags of open(2) of a call.

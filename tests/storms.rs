@@ -116,7 +116,6 @@ wait
             .sum();
         let lost = metric(address, "eyas_proc_connector_lost_total");
         assert_eq!(lost, 0, "records of the proc connector were lost");
-        eprintln!("{unread} unread");
         let ended = agent.end(Signal::SIGTERM);
         let mut told: HashMap<usize, usize> = HashMap::new();
         let (mut unknown, mut wrong) = (0, Vec::new());

@@ -217,25 +217,45 @@ pub fn is_local(path: &Path) -> bool {
     nix::sys::statfs::statfs(path).is_ok_and(|found| LOCAL.contains(&found.filesystem_type().0))
 }
 
+/// The same of an open file or directory.
+#[must_use]
+#[doc(alias = "fstatfs")]
+pub fn is_local_fd(fd: BorrowedFd<'_>) -> bool {
+    nix::sys::statfs::fstatfs(fd).is_ok_and(|found| LOCAL.contains(&found.filesystem_type().0))
+}
+
 /// Whether a path is root's, and nobody else may write there.
 #[must_use]
 pub fn is_of_root(path: &Path) -> bool {
     nix::sys::stat::lstat(path).is_ok_and(|stat| stat.st_uid == 0 && stat.st_mode & 0o022 == 0)
 }
 
-/// Takes hold of what `path` leads to below the directory `root`, as for a process with that root,
-/// if all of it is in the kernel's memory: nothing is read, and no filesystem's server asked.
+/// How far a path is followed that others have given.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Follow {
+    /// As far as all of it is in the kernel's memory: nothing is read, and no filesystem's server
+    /// asked (5.12). Symbolic links of an overlay are never in memory.
+    Known,
+    /// As long as it doesn't leave the mount that it begins on (5.6).
+    OneMount,
+}
+
+/// Takes hold of what `path` leads to below the directory `root`, as for a process with that root.
 ///
 /// # Errors
 ///
-/// Those of openat2(2): `EAGAIN` if something would have to be read; `ENOSYS` before 5.6, `EINVAL`
-/// before 5.12.
+/// Those of openat2(2): `EAGAIN` if something would have to be read, `EXDEV` if it leaves the mount;
+/// `ENOSYS` and `EINVAL` on old kernels.
 #[doc(alias = "openat2")]
-pub fn open_known_in(root: BorrowedFd<'_>, path: &CStr) -> io::Result<OwnedFd> {
+pub fn open_in(root: BorrowedFd<'_>, path: &CStr, follow: Follow) -> io::Result<OwnedFd> {
+    let limit = match follow {
+        Follow::Known => libc::RESOLVE_CACHED,
+        Follow::OneMount => libc::RESOLVE_NO_XDEV,
+    };
     let how = [
         u64::from((libc::O_PATH | libc::O_CLOEXEC).cast_unsigned()),
         0,
-        libc::RESOLVE_IN_ROOT | libc::RESOLVE_CACHED,
+        libc::RESOLVE_IN_ROOT | limit,
     ];
     // SAFETY: the path ends in NUL, and `how` is a struct open_how: three words, whose size is told.
     let returned = unsafe {

@@ -1,8 +1,8 @@
 //! Whether an open file is the one that a name leads to, for another process.
 //!
-//! Nothing is waited for: a name is only followed as far as the kernel has it in memory, which it
-//! has when it has just been followed (`RESOLVE_CACHED`, 5.12). Where that isn't there, a name has
-//! to be the file's own path, letter by letter.
+//! No filesystem's server is waited for: a name is only followed as far as the kernel has it in
+//! memory, which it has when it has just been followed (`RESOLVE_CACHED`, 5.12); else as long as it
+//! stays on the mount of the root, if that is of the host's disks and memory.
 //!
 //! Sources: path_resolution(7), openat2(2), proc_pid_fd(5).
 
@@ -17,6 +17,7 @@ use super::openers::PATH;
 use crate::procfs::FileFacts;
 use crate::procfs::ProcessDir;
 use crate::sys::fs;
+use crate::sys::fs::Follow;
 
 /// How often a name is followed that others change at the same moment.
 const TRIES: usize = 3;
@@ -87,7 +88,11 @@ impl NamedFile {
         self.name.push(0);
         let path = CStr::from_bytes_with_nul(&self.name).ok()?;
         let root = process.root().ok()?;
-        (0..TRIES).find_map(|_| fs::open_known_in(root.as_fd(), path).ok())
+        let root = root.as_fd();
+        let known = (0..TRIES).find_map(|_| fs::open_in(root, path, Follow::Known).ok());
+        known.or_else(|| {
+            fs::is_local_fd(root).then(|| fs::open_in(root, path, Follow::OneMount).ok())?
+        })
     }
 }
 
@@ -145,7 +150,7 @@ mod tests {
         assert!(is(b"", Some(file.as_raw_fd())) && !is(b"", Some(place.as_raw_fd())));
         assert!(is(format!("/dev/fd/{}", file.as_raw_fd()).as_bytes(), None));
         assert!(!is(b"/proc/self/exe", None) && !is(b"/proc/self/fd/99999999999", None));
-        if fs::open_known_in(place.as_fd(), c".").is_err() {
+        if fs::open_in(place.as_fd(), c".", Follow::Known).is_err() {
             // Before 5.12.
             return;
         }

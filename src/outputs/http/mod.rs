@@ -193,6 +193,14 @@ fn tell(losses: Losses) {
         METRICS.spool.damaged.add(losses.damaged);
         log!(Level::Error, "http: {} alerts in the spool are damaged and lost", losses.damaged);
     }
+    if losses.torn > 0 {
+        log!(
+            Level::Warning,
+            "http: the spool ended in {} bytes that are no whole alert, as after a power loss; they \
+             were cut off",
+            losses.torn
+        );
+    }
 }
 
 impl Channel for Http {

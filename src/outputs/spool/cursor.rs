@@ -25,7 +25,8 @@ impl Cursor {
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
         let path = directory.join(NAME);
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).open(path)?;
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let file = super::new_file(&path, options)?;
         Ok(Self { next: read(&file)?, file, is_second: false })
     }
 

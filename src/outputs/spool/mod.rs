@@ -4,7 +4,7 @@
 //! A directory with segments of records, each named by the number of its first alert, and a cursor
 //! that says what is delivered. The newest segment is appended to, delivered ones are removed, and
 //! if there is no room the oldest is dropped, which is counted. A segment's torn end is cut off
-//! when the spool is opened.
+//! when the spool is opened; damage before whole records costs only what was damaged.
 
 mod cursor;
 mod record;
@@ -80,6 +80,8 @@ pub struct Losses {
     pub dropped: u64,
     /// Alerts whose bytes were damaged.
     pub damaged: u64,
+    /// Bytes at the torn end, of which nobody knows how many alerts they were.
+    pub torn: u64,
 }
 
 /// One file of records.
@@ -174,6 +176,7 @@ impl Spool {
                 Some(found) => {
                     let file = OpenOptions::new().read(true).append(true).open(&path)?;
                     if found.bytes < segment.bytes {
+                        self.losses.torn += segment.bytes - found.bytes;
                         file.set_len(found.bytes)?;
                     }
                     if let Some(last) = self.segments.back_mut() {
@@ -322,7 +325,7 @@ impl Spool {
             let end = self.segments.get(index + 1).map_or(self.next, |segment| segment.first);
             match self.read(segment)? {
                 Ok(record) => return Ok(Some(record)),
-                Err(_) => self.lose_up_to(end),
+                Err(whole) => self.lose_up_to(whole.unwrap_or(end)),
             }
         }
         Ok(None)
@@ -339,28 +342,30 @@ impl Spool {
         self.segments.partition_point(|segment| segment.first <= number).checked_sub(1)
     }
 
-    /// Reads the alert at the cursor, which is in `segment`.
-    fn read(&mut self, segment: Segment) -> io::Result<Result<Record, Damage>> {
+    /// Reads the alert at the cursor, which is in `segment`; if it is damaged, the number of the next
+    /// whole one there.
+    fn read(&mut self, segment: Segment) -> io::Result<Result<Record, Option<u64>>> {
         let wanted = self.cursor.next();
         let mut place = match self.place.take() {
             Some(place) if place.first == segment.first => place,
             _ => match self.find(segment, wanted)? {
                 Ok(place) => place,
-                Err(damage) => return Ok(Err(damage)),
+                Err(whole) => return Ok(Err(whole)),
             },
         };
         let bytes = read_at(&place.file, place.offset)?;
-        let result = record::read_record(&bytes, wanted);
-        if result.is_ok() {
-            let len = record::record_len(&bytes).unwrap_or(0);
-            place.offset += u64::try_from(len).unwrap_or(0);
-            self.place = Some(place);
-        }
-        Ok(result)
+        let Ok(record) = record::read_record(&bytes, wanted) else {
+            let behind = self.find(segment, wanted + 1)?;
+            return Ok(Err(behind.map_or_else(|whole| whole, |_| Some(wanted + 1))));
+        };
+        let len = record::record_len(&bytes).unwrap_or(0);
+        place.offset += u64::try_from(len).unwrap_or(0);
+        self.place = Some(place);
+        Ok(Ok(record))
     }
 
-    /// Where an alert begins in its segment.
-    fn find(&self, segment: Segment, wanted: u64) -> io::Result<Result<Place, Damage>> {
+    /// Where an alert begins in its segment; if it isn't there, the number of the next whole one.
+    fn find(&self, segment: Segment, wanted: u64) -> io::Result<Result<Place, Option<u64>>> {
         let path = self.path(segment.first);
         let file = File::open(&path)?;
         let found = scan::scan(&path, segment.first, Some(wanted))?;
@@ -368,8 +373,7 @@ impl Spool {
             Some(found) if found.next == wanted => {
                 Ok(Place { file, first: segment.first, offset: found.bytes })
             }
-            Some(found) => Err(found.damage.unwrap_or(Damage::Checksum)),
-            None => Err(Damage::Magic),
+            found => Err(found.map(|found| found.next).filter(|next| *next > wanted)),
         })
     }
 

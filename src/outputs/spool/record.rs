@@ -152,6 +152,20 @@ pub(super) fn read_record(bytes: &[u8], wanted: u64) -> Result<Record, Damage> {
     Ok(Record { number, payload: reader.rest().to_vec(), chain })
 }
 
+/// Number and place of the next whole record behind damage at the beginning of `bytes`, where alert
+/// `wanted` should be.
+pub(super) fn next_whole(bytes: &[u8], wanted: u64) -> Option<(u64, usize)> {
+    let most = u64::try_from(bytes.len() / RECORD_HEAD).unwrap_or(u64::MAX);
+    (1..bytes.len()).find_map(|at| {
+        let rest = bytes.get(at..)?;
+        let mut reader = Reader::new(rest);
+        reader.take(8, "length and checksum").ok()?;
+        let number = reader.u64_le("a number").ok()?;
+        let is_possible = (wanted..=wanted.saturating_add(most)).contains(&number);
+        (is_possible && read_record(rest, number).is_ok()).then_some((number, at))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -31,8 +31,8 @@ pub(super) fn segments(directory: &Path) -> io::Result<Vec<Segment>> {
     Ok(found)
 }
 
-/// What was found in a segment up to its end, or up to its first damage.
-#[derive(Clone, Copy, Debug)]
+/// What was found in a segment up to its last whole record.
+#[derive(Clone, Debug)]
 pub(super) struct Scanned {
     /// The number after the last whole record.
     pub(super) next: u64,
@@ -40,52 +40,100 @@ pub(super) struct Scanned {
     pub(super) bytes: u64,
     /// The chain up to there.
     pub(super) chain: Hash,
-    /// What ended the scan, if it wasn't the end of the file.
-    pub(super) damage: Option<Damage>,
+    /// What was damaged before it, and where.
+    damages: Vec<(u64, Damage)>,
+    /// Why what follows the last whole record is none.
+    torn: Option<Damage>,
+    /// The record before was read, so that its chain tells of the next one's.
+    is_linked: bool,
 }
 
-/// Reads a segment whose first alert is `first`, up to alert `until`; `None` if it isn't one.
+impl Scanned {
+    /// Takes the record with which `bytes` begin; its length.
+    fn take(&mut self, bytes: &[u8]) -> Result<usize, Damage> {
+        let found = record::read_record(bytes, self.next)?;
+        let len = record::record_len(bytes)?;
+        if let Some(chain) = found.chain {
+            let wanted = record::link(&self.chain, found.number, &found.payload);
+            // It can be delivered all the same; `verify` tells of it.
+            if chain != wanted && self.is_linked {
+                self.damages.push((self.bytes, Damage::Chain));
+            }
+            self.chain = chain;
+        }
+        self.is_linked = true;
+        self.next += 1;
+        self.bytes += u64::try_from(len).unwrap_or(0);
+        Ok(len)
+    }
+
+    /// Takes all whole records of `bytes`, which begin with damage, up to alert `until`.
+    fn take_whole_ones(&mut self, mut bytes: &[u8], until: Option<u64>) {
+        while !bytes.is_empty() && until.is_none_or(|until| self.next < until) {
+            let (damage, skip) = match self.take(bytes) {
+                Ok(len) => {
+                    bytes = bytes.get(len..).unwrap_or_default();
+                    continue;
+                }
+                Err(damage) => (damage, record::next_whole(bytes, self.next)),
+            };
+            let Some((number, at)) = skip else {
+                self.torn = Some(damage);
+                return;
+            };
+            self.damages.push((self.bytes, damage));
+            self.is_linked = false;
+            self.next = number;
+            self.bytes += u64::try_from(at).unwrap_or(0);
+            bytes = bytes.get(at..).unwrap_or_default();
+        }
+    }
+
+    /// The scan of what follows a damaged head; `None` if there is no whole record.
+    fn without_head(mut self, bytes: &[u8], until: Option<u64>) -> Option<Self> {
+        self.damages.push((0, Damage::Magic));
+        self.is_linked = false;
+        let mut all = self.clone();
+        all.take_whole_ones(bytes, None);
+        let has_records = all.next > self.next;
+        self.take_whole_ones(bytes, until);
+        has_records.then_some(self)
+    }
+}
+
+/// Reads a segment whose first alert is `first`, up to alert `until` or the first whole one behind
+/// it; `None` if it isn't a segment.
 pub(super) fn scan(path: &Path, first: u64, until: Option<u64>) -> io::Result<Option<Scanned>> {
     let mut reader = BufReader::with_capacity(64 << 10, File::open(path)?);
     let mut bytes = Vec::new();
     read_exactly(&mut reader, SEGMENT_HEAD, &mut bytes)?;
-    let Ok((found, chain)) = record::read_segment_head(&bytes) else { return Ok(None) };
-    if found != first {
-        return Ok(None);
+    let head = record::read_segment_head(&bytes).ok().filter(|(found, _)| *found == first);
+    let mut scanned = Scanned {
+        next: first,
+        bytes: u64::try_from(SEGMENT_HEAD).unwrap_or(0),
+        chain: head.map(|(_, chain)| chain).unwrap_or_default(),
+        damages: Vec::new(),
+        torn: None,
+        is_linked: true,
+    };
+    if head.is_none() {
+        bytes.clear();
+        reader.read_to_end(&mut bytes)?;
+        return Ok(scanned.without_head(&bytes, until));
     }
-    let len = u64::try_from(SEGMENT_HEAD).unwrap_or(0);
-    let mut scanned = Scanned { next: first, bytes: len, chain, damage: None };
-    while until != Some(scanned.next) {
+    while until.is_none_or(|until| scanned.next < until) {
         bytes.clear();
         read_exactly(&mut reader, RECORD_HEAD, &mut bytes)?;
         if bytes.is_empty() {
             break;
         }
-        let whole = match record::record_len(&bytes) {
-            Ok(len) => len,
-            Err(damage) => {
-                scanned.damage = Some(damage);
-                break;
-            }
-        };
-        read_exactly(&mut reader, whole - RECORD_HEAD, &mut bytes)?;
-        match record::read_record(&bytes, scanned.next) {
-            Err(damage) => {
-                scanned.damage = Some(damage);
-                break;
-            }
-            Ok(found) => {
-                if let Some(chain) = found.chain {
-                    let wanted = record::link(&scanned.chain, found.number, &found.payload);
-                    // It can be delivered all the same; `verify` tells of it.
-                    if chain != wanted {
-                        scanned.damage = Some(Damage::Chain);
-                    }
-                    scanned.chain = chain;
-                }
-                scanned.next += 1;
-                scanned.bytes += u64::try_from(bytes.len()).unwrap_or(0);
-            }
+        if let Ok(whole) = record::record_len(&bytes) {
+            read_exactly(&mut reader, whole - RECORD_HEAD, &mut bytes)?;
+        }
+        if scanned.take(&bytes).is_err() {
+            reader.read_to_end(&mut bytes)?;
+            scanned.take_whole_ones(&bytes, until);
+            break;
         }
     }
     Ok(Some(scanned))
@@ -168,9 +216,11 @@ pub fn inspect(directory: &Path) -> io::Result<Status> {
                 fault(0, Damage::Chain.to_string(), false);
             }
         }
-        if let Some(damage) = scanned.damage {
-            let is_torn_end = is_newest && damage != Damage::Chain;
-            fault(scanned.bytes, damage.to_string(), is_torn_end);
+        for (offset, damage) in &scanned.damages {
+            fault(*offset, damage.to_string(), false);
+        }
+        if let Some(damage) = scanned.torn {
+            fault(scanned.bytes, damage.to_string(), is_newest);
         }
         chain = Some((scanned.next, scanned.chain));
         status.next = status.next.max(scanned.next);

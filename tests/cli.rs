@@ -143,6 +143,11 @@ fn help_lists_options_and_ends_well() {
     for option in ["-c <PATH>", "-r <PATH>", "--validate <PATH>", "--dry-run", "-M <SECONDS>"] {
         assert!(run.out.contains(option), "{option} in {}", run.out);
     }
+    assert_eq!(eyas(&["help"]).succeeds().out, run.out);
+    let spool = eyas(&["help", "spool"]);
+    assert!(spool.succeeds().out.contains("drain"), "{}", spool.out);
+    assert!(run.out.contains("\n  spool  "), "{}", run.out);
+    eyas(&["help", "nonsense"]).refuses("invalid value 'nonsense'");
 }
 
 #[test]

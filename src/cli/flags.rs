@@ -208,32 +208,29 @@ impl Options {
 
     /// What to tell the user of each given option that does nothing.
     pub fn notes(&self) -> impl Iterator<Item = String> {
-        FLAGS.iter().filter(|flag| self.is_given(flag.id())).filter_map(|flag| {
-            match flag.standing {
-                Standing::Ignored(reason) => {
-                    Some(format!("option {} has no effect: {reason}", flag.shown()))
+        let stray = self.texts("positional").into_iter().next().map(|word| {
+            format!("`{word}` is no sub-command and is ignored, as Falco does: see eyas --help")
+        });
+        let without_effect =
+            FLAGS.iter().filter(|flag| self.is_given(flag.id())).filter_map(|flag| {
+                match flag.standing {
+                    Standing::Ignored(reason) => {
+                        Some(format!("option {} has no effect: {reason}", flag.shown()))
+                    }
+                    Standing::Current | Standing::Kept => None,
                 }
-                Standing::Current | Standing::Kept => None,
-            }
-        })
+            });
+        stray.into_iter().chain(without_effect)
     }
-}
-
-/// The text of `--help`.
-#[must_use]
-pub fn usage() -> String {
-    command().render_help().to_string()
 }
 
 /// The grammar as clap wants it.
 pub(super) fn command() -> Command {
     let mut command = Command::new("eyas")
         .about("Falco's rules on hosts that cannot load a driver")
-        .override_usage(
-            "eyas [OPTIONS]\n       eyas audit-plugin|completions|doctor|events|man|rules|spool|trace \
-             --help",
-        )
+        .override_usage("eyas [OPTIONS]\n       eyas COMMAND [OPTIONS]\n       eyas help COMMAND")
         .disable_help_flag(true)
+        .disable_help_subcommand(true)
         .disable_version_flag(true)
         .arg(
             Arg::new("positional")
@@ -340,6 +337,8 @@ mod tests {
     fn short_options_group_and_repeat_and_stray_words_are_ignored() {
         let options = parse(&["stray", "-vvUN", "word", "-c", "a", "-c", "b"]).unwrap();
         assert!(options.has("v") && options.has("unbuffered") && options.has("N"));
+        let notes: Vec<_> = options.notes().collect();
+        assert!(notes.len() == 1 && notes[0].contains("`stray` is no sub-command"), "{notes:?}");
         assert_eq!(options.path("c"), Some(PathBuf::from("b")));
     }
 

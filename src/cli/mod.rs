@@ -121,11 +121,12 @@ struct Subcommand {
 }
 
 #[rustfmt::skip]
-static SUBCOMMANDS: [Subcommand; 8] = [
+static SUBCOMMANDS: [Subcommand; 9] = [
     Subcommand { name: "audit-plugin", run: audit_plugin::run, command: audit_plugin::command },
     Subcommand { name: "completions", run: documents::completions, command: documents::completions_command },
     Subcommand { name: "doctor", run: doctor::run, command: doctor::command },
     Subcommand { name: "events", run: events::run, command: events::command },
+    Subcommand { name: "help", run: documents::help, command: documents::help_command },
     Subcommand { name: "man", run: documents::man, command: documents::man_command },
     Subcommand { name: "rules", run: rules_command::run, command: rules_command::command },
     Subcommand { name: "spool", run: spool::run, command: spool::command },
@@ -167,7 +168,7 @@ fn dispatch(args: &[OsString]) -> Result<(), Failure> {
     }
     let format = list_format(&options)?;
     if options.has("help") {
-        write!(out, "{}", flags::usage())?;
+        write!(out, "{}", documents::usage())?;
         return Ok(());
     }
     if options.has("config-schema") {

@@ -4,8 +4,12 @@ use super::Error;
 use super::read::Keys;
 use super::value::Value;
 
+const FROM_RULES: &str = "which system calls are watched follows from the rules";
+
 /// Switches of what doesn't exist here, and what that means.
-const SWITCHES: [(&str, &str); 3] = [
+const SWITCHES: [(&str, &str); 5] = [
+    ("base_syscalls.all", FROM_RULES),
+    ("base_syscalls.repair", FROM_RULES),
     ("capture.enabled", "no captures are written"),
     ("grpc.enabled", "alerts go to servers by http_output"),
     ("grpc_output.enabled", "alerts go to servers by http_output"),
@@ -42,6 +46,9 @@ pub(super) fn note_what_has_no_effect(
             notes.push(format!("{key} is set and has no effect in this version: {what}"));
         }
     }
+    if !keys.at("base_syscalls.custom_set")?.items().is_empty() {
+        notes.push(format!("keys without effect: base_syscalls.custom_set: {FROM_RULES}"));
+    }
     for (group, why) in [
         (&OF_DRIVERS[..], "there is no driver to be told"),
         (&OF_OLD_VERSIONS[..], "they are of older versions of Falco"),
@@ -67,6 +74,17 @@ mod tests {
     use crate::config::Config;
 
     use super::*;
+
+    #[test]
+    fn a_choice_of_system_calls_is_told_to_have_no_effect_unless_it_is_the_default() {
+        let notes = |text: &str| {
+            Config::read(&Value::parse(text).unwrap(), "f.yaml").unwrap().notes.join("; ")
+        };
+        let default = "base_syscalls: {custom_set: [], repair: false, all: false}\n";
+        assert_eq!(notes(default), "");
+        let given = notes("base_syscalls: {custom_set: ['!read'], repair: true, all: false}\n");
+        assert_eq!(given.matches(FROM_RULES).count(), 2, "{given}");
+    }
 
     #[test]
     fn what_has_no_effect_is_told_once_for_each_kind() {

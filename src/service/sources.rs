@@ -83,8 +83,9 @@ pub(super) fn open(rules: &[Rule], config: &Config, mut guarded: Guarded) -> Res
                       needs, nor CAP_NET_ADMIN, which the proc connector needs"
                 .to_owned(),
             hints: vec![
-                "use sudo, or the shipped systemd unit; rules are validated (-V) and capture \
-                 files replayed (-e) without privileges"
+                "use sudo, or the shipped systemd unit; in a container --privileged, or --cap-add \
+                 with what the unit lists; rules are validated (-V) and capture files replayed (-e) \
+                 without privileges"
                     .to_owned(),
             ],
         });

@@ -69,13 +69,18 @@ pub enum Test {
 
 /// How two values must lie to each other.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Relation {
+    /// `<`
     Less,
+    /// `<=`
     LessOrEqual,
+    /// `=`
     Equal,
+    /// `!=`
     NotEqual,
+    /// `>=`
     GreaterOrEqual,
+    /// `>`
     Greater,
 }
 
@@ -109,14 +114,20 @@ pub struct RightTest {
 
 /// How two values are compared.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Comparison {
+    /// By order or equality.
     Relation(Relation),
+    /// The left has the right in it.
     Contains,
+    /// The same without regard to the case of ASCII letters.
     IContains,
+    /// The left begins with the right.
     StartsWith,
+    /// The left ends with the right.
     EndsWith,
+    /// The right is a pattern of `*`, `?` and `[…]` for all of the left.
     Glob,
+    /// The same without regard to the case of ASCII letters.
     IGlob,
     /// Every element of the left is one of the right.
     In,

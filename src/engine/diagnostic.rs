@@ -64,21 +64,34 @@ impl ErrorCode {
 
 /// What is probably not meant.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "the codes are Falco's and described by `WarningCode::description`")]
 pub enum WarningCode {
+    /// An item names an event source that nobody provides; it is skipped.
     UnknownSource,
+    /// A comparison with `<NA>`: `exists` says what is meant.
     UnsafeNaCheck,
+    /// A condition that can match too many event types: costly.
     NoEventType,
+    /// A field or event type that isn't known, in a rule that is skipped then (`skip-if-unknown-filter`).
     UnknownFilter,
+    /// A macro that no rule refers to.
     UnusedMacro,
+    /// A list that nothing refers to.
     UnusedList,
+    /// An item of no known kind; it is ignored.
     UnknownItem,
+    /// An item or key that is no longer used.
     DeprecatedItem,
+    /// An exception is appended to without values.
     AppendNoValues,
+    /// Two exceptions of a rule have one name.
     ExceptionNameNotUnique,
+    /// A macro's name that isn't a valid one.
     InvalidMacroName,
+    /// A list's name that isn't a valid one.
     InvalidListName,
+    /// A condition or output that was understood with a warning.
     CompileCondition,
+    /// A key that items of this kind don't have.
     UnknownKey,
 }
 

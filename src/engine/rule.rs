@@ -7,15 +7,22 @@ use super::output::Template;
 
 /// How bad it is; Falco's names in Falco's order, most severe first.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Priority {
+    /// The system is unusable; syslog's severity 0.
     Emergency,
+    /// Something must be done at once; 1.
     Alert,
+    /// Critical; 2.
     Critical,
+    /// An error; 3: state was changed that should not have been.
     Error,
+    /// A warning; 4.
     Warning,
+    /// Unusual; 5.
     Notice,
+    /// For information; 6. Rules also spell it `INFO`.
     Informational,
+    /// For who debugs rules; 7.
     Debug,
 }
 

@@ -43,10 +43,12 @@ pub struct ParamInfo {
 
 /// The base in which a number is printed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Base {
+    /// Base 10.
     Decimal,
+    /// Base 16.
     Hex,
+    /// Base 8.
     Octal,
 }
 
@@ -69,27 +71,46 @@ pub enum Kind {
 
 /// The class of an event type; the `Io…` classes depend on the descriptor (`evt.category`).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "Falco's category names")]
 pub enum Category {
+    /// It isn't known.
     Unknown,
+    /// None of the others.
     Other,
+    /// Files and directories.
     File,
+    /// Sockets of a network.
     Net,
+    /// Between processes: pipes, futexes, event descriptors, notification.
     Ipc,
+    /// Address space.
     Memory,
+    /// Life and credentials of processes.
     Process,
+    /// Waiting for a time.
     Sleep,
+    /// The whole host: mounts, modules, clocks.
     System,
+    /// Signals.
     Signal,
+    /// Users and groups.
     User,
+    /// Reading clocks.
     Time,
+    /// Work without any of these.
     Processing,
+    /// Reading from a descriptor: of files, or of the network.
     IoRead,
+    /// Writing to one.
     IoWrite,
+    /// Other work with one.
     IoOther,
+    /// Waiting for descriptors or processes.
     Wait,
+    /// What the scheduler does.
     Scheduler,
+    /// The stream itself.
     Internal,
+    /// A call of which only the name is told.
     Syscall,
 }
 

@@ -129,14 +129,18 @@ pub struct Thread {
 #[derive(Clone, Copy, Debug)]
 pub struct Unread;
 
-#[allow(missing_docs, reason = "names of the fields that they are about")]
 impl Unread {
+    /// `comm`.
     pub const COMM: u8 = 1;
     /// `exe` and `args`: both come from the command line.
     pub const ARGS: u8 = 1 << 1;
+    /// `env`.
     pub const ENV: u8 = 1 << 2;
+    /// `exepath`.
     pub const EXEPATH: u8 = 1 << 3;
+    /// `cwd`.
     pub const CWD: u8 = 1 << 4;
+    /// `cgroups`.
     pub const CGROUPS: u8 = 1 << 5;
     /// Everything that an exec replaces.
     pub const IMAGE: u8 = Self::COMM | Self::ARGS | Self::ENV | Self::EXEPATH;

@@ -6,10 +6,12 @@ use crate::event::{Category, Event, EventFlags, FdKind, Kind, Param, Value, know
 
 /// Which way data goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Way {
+    /// Either.
     Any,
+    /// To the process: reading.
     In,
+    /// From it: writing.
     Out,
 }
 

@@ -53,10 +53,12 @@ pub fn raw<'a>(event: &Event<'a>, _: &Arg) -> Option<Value<'a>> {
 
 /// What data goes to or comes from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Target {
+    /// Any descriptor.
     Any,
+    /// A file or directory.
     File,
+    /// A socket of a network.
     Net,
 }
 
@@ -90,11 +92,14 @@ pub fn error_count<'a>(event: &Event<'a>) -> Option<Value<'a>> {
 
 /// What an error is counted as.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Class {
+    /// A call about files.
     File,
+    /// A call about sockets.
     Net,
+    /// A call about memory.
     Memory,
+    /// None of these.
     Other,
 }
 

@@ -116,17 +116,26 @@ impl ArgKind {
 #[derive(Clone, Copy, Debug)]
 pub struct FieldFlags;
 
-#[allow(missing_docs, reason = "Falco's flag names")]
 impl FieldFlags {
+    /// It can't stand in an output.
     pub const FILTER_ONLY: u32 = 1;
+    /// `--list` hides it.
     pub const PRINT_ONLY: u32 = 1 << 1;
+    /// `--list` hides it.
     pub const TABLE_ONLY: u32 = 1 << 2;
+    /// It will go.
     pub const DEPRECATED: u32 = 1 << 3;
+    /// It can't stand on the right of an operator.
     pub const NO_RHS: u32 = 1 << 4;
+    /// No transformer takes it.
     pub const NO_TRANSFORMER: u32 = 1 << 5;
+    /// Its value is a list.
     pub const IS_LIST: u32 = 1 << 6;
+    /// Its output is suggested for formats.
     pub const FORMAT_SUGGESTED: u32 = 1 << 7;
+    /// It is printed in base 16, in capitals and without `0x`.
     pub const PF_HEX: u32 = 1 << 8;
+    /// It is printed with leading zeros, nine digits wide.
     pub const PF_10_PADDED_DEC: u32 = 1 << 9;
     /// Outputs print it without control characters. Ours: Falco does it in the reader.
     pub const SANITISED: u32 = 1 << 10;

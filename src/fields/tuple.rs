@@ -228,11 +228,14 @@ pub fn is_local(event: &Event<'_>, address: IpAddr) -> bool {
 
 /// Which end of a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[allow(missing_docs, reason = "the names say it")]
 pub enum Side {
+    /// Who connected.
     Client,
+    /// Who accepted.
     Server,
+    /// The one with an address of this host.
     Local,
+    /// The other.
     Remote,
 }
 

@@ -118,27 +118,44 @@ impl Right {
 
 /// Comparison operators, in the order in which the parser tries them.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[allow(missing_docs, reason = "each variant is the operator of that name")]
 pub enum Operator {
+    /// `exists`: the field has a value.
     Exists,
+    /// `<=`
     LessOrEqual,
+    /// `<`
     Less,
+    /// `>=`
     GreaterOrEqual,
+    /// `>`
     Greater,
     /// `=` and `==`.
     Equal,
+    /// `!=`
     NotEqual,
+    /// `glob`: a pattern of `*`, `?` and `[…]` for all of the value.
     Glob,
+    /// `iglob`: the same without regard to case.
     IGlob,
+    /// `contains`: the text is somewhere in the value.
     Contains,
+    /// `icontains`: the same without regard to case.
     IContains,
+    /// `bcontains`: bytes, given in hexadecimal, are somewhere in the value.
     BContains,
+    /// `startswith`
     StartsWith,
+    /// `bstartswith`: the same of bytes, given in hexadecimal.
     BStartsWith,
+    /// `endswith`
     EndsWith,
+    /// `regex`: a regular expression for all of the value.
     Regex,
+    /// `intersects`: value and list have an element in common.
     Intersects,
+    /// `in`: each element of the value is in the list.
     In,
+    /// `pmatch`: the value is a path at or below one of the list.
     PMatch,
 }
 
@@ -226,10 +243,12 @@ impl Operator {
 
 /// How an operator applies to a list of values on the right.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[allow(missing_docs, reason = "each variant is the modifier of that name")]
 pub enum ListModifier {
+    /// `oneof`: exactly one of the list.
     OneOf,
+    /// `anyof`: one of the list or more.
     AnyOf,
+    /// `allof`: each of the list.
     AllOf,
 }
 
@@ -250,15 +269,22 @@ impl ListModifier {
 
 /// Functions over fields.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-#[allow(missing_docs, reason = "each variant is the transformer of that name")]
 pub enum Transformer {
+    /// `tolower()`: ASCII letters made small.
     ToLower,
+    /// `toupper()`: ASCII letters made capital.
     ToUpper,
+    /// `b64()`: the bytes that the text is the base64 of.
     Base64,
+    /// `basename()`: what is behind the last slash.
     Basename,
+    /// `len()`: bytes of a text, elements of a list.
     Len,
+    /// `join()`: a list's elements with a text between them.
     Join,
+    /// `concat()`: texts one behind the other.
     Concat,
+    /// `getopt()`: the value of an option among a list of arguments.
     GetOpt,
 }
 

@@ -15,7 +15,7 @@ const REFILL: u32 = 500;
 /// Records gather for so many times what the last turn took …
 const GATHER: u32 = 16;
 /// … but no longer than this.
-const LONGEST: Duration = Duration::from_millis(5);
+const LONGEST: Duration = Duration::from_millis(2);
 
 /// What was spent lately.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_answered_at_once_and_what_goes_on_gathers() {
-        let delays = delays(us(3000), 1000);
+        let delays = delays(us(1500), 1000);
         assert!(delays[..90].iter().all(Duration::is_zero));
         assert!(delays[200..].iter().any(|delay| !delay.is_zero()));
     }

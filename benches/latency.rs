@@ -6,10 +6,9 @@
 //! `cargo bench --bench latency`, as root; `EYAS_BENCH_SECONDS` and `EYAS_BENCH_RATE` change how
 //! long and how fast; with `EYAS_BENCH_FORK=1` the time is that before fork, and all calls count.
 //!
-//! Measured from fork on, on two processors that the programs and the agent share (release, 925
-//! programs a second reached, four runs): median 1.91–2.18 ms, 99 % 8.9–10.6 ms, most 15–33 ms; all were told.
-//! From execve on, on a machine with other work (one run, 990 a second reached, 2,504 of 2,504
-//! told): median 1.10 ms, 99 % 4.37 ms, most 11.5 ms.
+//! Measured from execve on, on two processors that the programs and the agent share (release, 994
+//! calls a second, five runs): median 1.55 to 2.22 ms, 99 % 4.8 to 6.1 ms and once 44 ms,
+//! most 6.7 to 74 ms; all were told. Records gather for up to two milliseconds of it.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, reason = "a program")]
 #![allow(clippy::indexing_slicing, clippy::panic, reason = "a bench that is wrong may panic")]
 
